@@ -1,0 +1,13 @@
+package deployment
+
+import (
+	types "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
+)
+
+type queryServer struct {
+	*types.UnimplementedQueryServer
+	*Keeper
+}
+
+// NewQueryServer returns the module's queries.
+func NewQueryServer(k *Keeper) types.QueryServer { return queryServer{Keeper: k} }

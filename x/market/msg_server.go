@@ -1,0 +1,13 @@
+package market
+
+import (
+	types "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
+)
+
+type msgServer struct {
+	*types.UnimplementedMsgServer
+	*Keeper
+}
+
+// NewMsgServer returns the handlers of the module's messages.
+func NewMsgServer(k *Keeper) types.MsgServer { return msgServer{Keeper: k} }
