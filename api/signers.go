@@ -27,10 +27,13 @@ import (
 // Bech32Prefix is what account addresses begin with.
 const Bech32Prefix = "akash"
 
+// The SDK remembers the text of addresses it wrote once, so the prefix is set before anything runs.
+func init() { ConfigureAddresses() }
+
 var addresses sync.Once
 
-// ConfigureAddresses makes the SDK read and write addresses with our prefix. Every program
-// that links the SDK calls it before it handles an address; calling it again is harmless.
+// ConfigureAddresses makes the SDK read and write addresses with our prefix. Importing this
+// package does it; calling it again is harmless.
 func ConfigureAddresses() {
 	addresses.Do(func() {
 		c := sdk.GetConfig()

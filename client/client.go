@@ -47,11 +47,15 @@ import (
 	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
 	"github.com/cosmos/gogoproto/proto"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 
 	"github.com/akash-supercloud/akash/api"
+	certv1 "github.com/akash-supercloud/akash/api/akash/cert/v1"
+	"github.com/akash-supercloud/akash/client/auth"
 	"github.com/akash-supercloud/akash/client/tx"
 )
 
@@ -371,21 +375,44 @@ func FindKey(kr keyring.Keyring, key string) (*keyring.Record, error) {
 	return nil, fmt.Errorf("no key named %q in the keyring; see `akash keys list`", key)
 }
 
-// PubKey returns the public key that the chain holds for an account. It fails for accounts
-// that never signed anything: the chain doesn't know theirs.
+// PubKey returns the public key that the chain holds for an account. The error wraps
+// auth.ErrUnknownIssuer for accounts that never signed anything: the chain doesn't know theirs.
 func (c *Client) PubKey(ctx context.Context, address string) (cryptotypes.PubKey, error) {
 	res, err := authtypes.NewQueryClient(c.conn).AccountInfo(ctx, &authtypes.QueryAccountInfoRequest{Address: address})
+	if status.Code(err) == codes.NotFound {
+		return nil, fmt.Errorf("account %s: %w", address, auth.ErrUnknownIssuer)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if res.Info == nil || res.Info.PubKey == nil {
-		return nil, fmt.Errorf("account %s never sent a transaction, so the chain doesn't know its public key", address)
+		return nil, fmt.Errorf("account %s never sent a transaction: %w", address, auth.ErrUnknownIssuer)
 	}
 	var pub cryptotypes.PubKey
 	if err := c.enc.Registry.UnpackAny(res.Info.PubKey, &pub); err != nil {
 		return nil, err
 	}
 	return pub, nil
+}
+
+// Certificate returns a certificate that the chain holds, and whether it is valid (not
+// revoked). An empty certPEM means that there is none. It is auth.VerifyPeer's look-up.
+func (c *Client) Certificate(ctx context.Context, owner, serial string) (certPEM []byte, valid bool, err error) {
+	res, err := certv1.NewQueryClient(c.conn).Certificates(ctx, &certv1.QueryCertificatesRequest{
+		Filter: certv1.CertificateFilter{Owner: owner, Serial: serial},
+	})
+	if status.Code(err) == codes.NotFound {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	for _, cert := range res.Certificates {
+		if cert.Serial == serial {
+			return cert.Certificate.Cert, cert.Certificate.State == certv1.CertificateValid, nil
+		}
+	}
+	return nil, false, nil
 }
 
 // Height returns the height of the last block and its time.
