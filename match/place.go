@@ -35,9 +35,10 @@ type Assignment struct {
 	node, unit int
 }
 
-// searchSteps bounds the work of one Place. A group whose arrangement isn't found within them
-// is refused, as if it didn't fit; the steps are counted, so the answer is always the same.
-const searchSteps = 100_000
+// searchSteps bounds the work of one Place: nodes looked at. A group whose arrangement isn't
+// found within them is refused, as if it didn't fit; the steps are counted, so the answer is
+// always the same.
+const searchSteps = 1_000_000
 
 // Place finds nodes for every replica of a group, or every reason why there are none. All
 // replicas of a unit get the same kind of GPU. With reasons, the placement is empty.
@@ -80,10 +81,12 @@ func (p Placement) Take(inv Inventory) Inventory {
 			if d.gpu > 0 {
 				// Of several kinds on a node Available.GPU alone can't say which are free, so
 				// those taken leave the list.
+				left := mul(d.gpu, n)
 				for k := range node.GPUs {
-					if node.GPUs[k].kind() == a.GPU.kind() {
-						node.GPUs[k].Count = sub(node.GPUs[k].Count, mul(d.gpu, n))
-						break
+					if g := &node.GPUs[k]; g.kind() == a.GPU.kind() {
+						taken := min(left, g.Count)
+						g.Count -= taken
+						left -= taken
 					}
 				}
 			}
@@ -135,16 +138,17 @@ type search struct {
 	// takes[i][j] is how many replicas of demand i are on node j; gpus[i] its kind.
 	takes [][]uint64
 	gpus  []GPU
+	// steps is how many more nodes may be looked at.
 	steps int
 }
 
 func newSearch(inv Inventory, demands []demand) *search {
-	s := &search{demands: slices.Clone(demands), pools: map[string]uint64{}, gpus: make([]GPU, len(demands))}
+	s := &search{demands: slices.Clone(demands), pools: map[string]uint64{}, gpus: make([]GPU, len(demands)), steps: searchSteps}
 	for i := range inv.Nodes {
 		n := &inv.Nodes[i]
 		s.nodes = append(s.nodes, free{
 			cpu: n.Available.CPU, memory: n.Available.Memory, disk: n.Available.EphemeralStorage, gpu: n.Available.GPU,
-			kinds: slices.Clone(n.GPUs), node: n,
+			kinds: kindsOn(n), node: n,
 		})
 	}
 	for i := range inv.Storage {
@@ -202,17 +206,40 @@ func (s *search) unit(i int) bool {
 	}
 	for _, kind := range kinds {
 		s.gpus[i] = kind
-		if s.spread(i, s.order(d), 0, d.count) {
-			return true
-		}
-		if s.steps > searchSteps {
+		s.steps -= len(s.nodes)
+		if s.steps < 0 {
 			break
+		}
+		order := s.order()
+		fits, room := make([]uint64, len(order)), make([]uint64, len(order)+1)
+		for at := len(order) - 1; at >= 0; at-- {
+			fits[at] = s.fit(d, &s.nodes[order[at]], kind)
+			room[at] = add(room[at+1], fits[at])
+		}
+		if s.spread(i, order, fits, room, 0, d.count) {
+			return true
 		}
 	}
 	for _, p := range d.pools {
 		s.pools[p.class] += mul(p.size, d.count)
 	}
 	return false
+}
+
+// kindsOn lists the kinds of GPU on a node, each once.
+func kindsOn(n *Node) []GPU {
+	var out []GPU
+next:
+	for i := range n.GPUs {
+		for k := range out {
+			if out[k].kind() == n.GPUs[i].kind() {
+				out[k].Count = add(out[k].Count, n.GPUs[i].Count)
+				continue next
+			}
+		}
+		out = append(out, n.GPUs[i])
+	}
+	return out
 }
 
 // kindsFor lists the kinds of GPU on the nodes that d takes, in the nodes' order.
@@ -229,9 +256,9 @@ func (s *search) kindsFor(d *demand) []GPU {
 	return out
 }
 
-// order is the nodes from tightest to loosest: those with fewer free GPUs first where none is
-// needed, then with less free CPU, then memory.
-func (s *search) order(d *demand) []int {
+// order is the nodes from tightest to loosest: with fewer free GPUs, then with less free CPU,
+// then memory.
+func (s *search) order() []int {
 	order := make([]int, len(s.nodes))
 	for i := range order {
 		order[i] = i
@@ -243,35 +270,28 @@ func (s *search) order(d *demand) []int {
 	return order
 }
 
-// spread puts left replicas of demand i on the nodes order[at:], then the other units.
-func (s *search) spread(i int, order []int, at int, left uint64) bool {
+// spread puts left replicas of demand i on the nodes order[at:], then the other units. fits is
+// how many each of them takes, room the sum of it from there on.
+func (s *search) spread(i int, order []int, fits, room []uint64, at int, left uint64) bool {
 	if left == 0 {
 		return s.unit(i + 1)
 	}
-	if s.steps++; s.steps > searchSteps || at == len(order) {
-		return false
-	}
-	d := &s.demands[i]
-	var room uint64
-	for _, j := range order[at:] {
-		room = add(room, s.fit(d, &s.nodes[j], s.gpus[i]))
-	}
-	if room < left {
+	if room[at] < left { // also where no node is left
 		return false
 	}
 	j := order[at]
-	n := &s.nodes[j]
-	here := s.fit(d, n, s.gpus[i])
-	later := room - here
-	for k := min(here, left); ; k-- {
-		s.put(d, n, s.gpus[i], k)
+	for k := min(fits[at], left); ; k-- {
+		if s.steps--; s.steps < 0 {
+			return false
+		}
+		s.put(&s.demands[i], &s.nodes[j], s.gpus[i], k)
 		s.takes[i][j] = k
-		if s.spread(i, order, at+1, left-k) {
+		if s.spread(i, order, fits, room, at+1, left-k) {
 			return true
 		}
-		s.put(d, n, s.gpus[i], -k) // wraps: takes back
+		s.put(&s.demands[i], &s.nodes[j], s.gpus[i], -k) // wraps: gives back
 		s.takes[i][j] = 0
-		if k == 0 || left-(k-1) > later || s.steps > searchSteps {
+		if k == 0 || left-(k-1) > room[at+1] {
 			return false
 		}
 	}

@@ -64,9 +64,9 @@ func (d *demand) gpusOn(n *Node) uint64 {
 	if d.gpu == 0 {
 		return 0
 	}
-	for i := range n.GPUs {
-		if d.takes(&n.GPUs[i]) {
-			most = max(most, min(n.GPUs[i].Count, n.Available.GPU))
+	for _, g := range kindsOn(n) {
+		if d.takes(&g) {
+			most = max(most, min(g.Count, n.Available.GPU))
 		}
 	}
 	return most
@@ -235,24 +235,26 @@ func classes(inv Inventory) string {
 func together(inv Inventory, demands []demand) Reason {
 	r := Reason{Code: CodeTogether, Text: "each unit fits alone, but not all of them together on the free nodes",
 		Change: "make the units smaller, or put some in another placement"}
-	if len(demands) > 16 { // each try is a search
-		return r
-	}
+	steps := searchSteps // for all tries together
 	for i := range demands {
 		fewer := slices.Clone(demands)
-		for fewer[i].count > 0 {
+		fewer[i].count = min(fewer[i].count, 64) // look for the nearest at small counts only
+		for fewer[i].count > 0 && steps > 0 {
 			fewer[i].count--
-			if fewer[i].count > 64 { // look for the nearest at small counts only
-				fewer[i].count = 64
+			s := newSearch(inv, fewer)
+			s.steps = min(steps, searchSteps/20)
+			steps -= s.steps + len(s.nodes)
+			fits := s.run()
+			steps += max(s.steps, 0)
+			if !fits {
+				continue
 			}
-			if newSearch(inv, fewer).run() {
-				if fewer[i].count == 0 {
-					r.Change = fmt.Sprintf("without unit %d the rest fits", demands[i].unit.ID)
-				} else {
-					r.Change = fmt.Sprintf("with a count of %d for unit %d all fit", fewer[i].count, demands[i].unit.ID)
-				}
-				return r
+			if fewer[i].count == 0 {
+				r.Change = fmt.Sprintf("without unit %d the rest fits", demands[i].unit.ID)
+			} else {
+				r.Change = fmt.Sprintf("with a count of %d for unit %d all fit", fewer[i].count, demands[i].unit.ID)
 			}
+			return r
 		}
 	}
 	return r
