@@ -1,0 +1,159 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	cmtcfg "github.com/cometbft/cometbft/config"
+	"github.com/spf13/viper"
+
+	"github.com/cosmos/cosmos-sdk/client/flags"
+	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
+	pruningtypes "github.com/cosmos/cosmos-sdk/store/v2/pruning/types"
+
+	"github.com/akash-supercloud/akash/app"
+)
+
+// Default addresses of a node.
+const (
+	DefaultRPCAddr  = "127.0.0.1:26657"
+	DefaultGRPCAddr = "127.0.0.1:9090"
+	DefaultRESTAddr = "127.0.0.1:1317"
+	DefaultP2PAddr  = "127.0.0.1:26656"
+)
+
+// Config says where a node lives and listens. Addresses are host:port; port 0 takes a free one; an empty
+// one is taken from the home's config files.
+type Config struct {
+	// Home is the folder that Init or the genesis commands made.
+	Home string
+	// RPCAddr, GRPCAddr, RESTAddr and P2PAddr are where the node listens.
+	RPCAddr, GRPCAddr, RESTAddr, P2PAddr string
+	// Log takes the log lines; nil drops them. LogLevel is debug, info, warn or error; default info.
+	Log      io.Writer
+	LogLevel string
+	// LogJSON writes log lines as JSON.
+	LogJSON bool
+	// Ready is called once, when all listeners answer, with the addresses they really have.
+	Ready func(Addresses)
+	// Options override single settings of app.toml and config.toml by their dotted names
+	// ("pruning", "minimum-gas-prices", "consensus.timeout_commit").
+	Options map[string]any
+}
+
+// Addresses are host:port of each listener.
+type Addresses struct{ RPC, GRPC, REST, P2P string }
+
+// settings are all that a node reads from its home.
+type settings struct {
+	comet *cmtcfg.Config
+	sdk   serverconfig.Config
+	viper *viper.Viper
+}
+
+// DefaultComet returns CometBFT's config as this chain wants it, with a pause of blockTime after each commit.
+func DefaultComet(blockTime time.Duration) *cmtcfg.Config {
+	c := cmtcfg.DefaultConfig()
+	c.Consensus.TimeoutCommit = blockTime
+	if blockTime < 2*time.Second {
+		// With few validators close together a lost proposal needn't cost more than two blocks.
+		c.Consensus.TimeoutPropose = max(2*blockTime, time.Second)
+		c.Consensus.TimeoutProposeDelta = blockTime / 2
+		c.Consensus.TimeoutPrevote, c.Consensus.TimeoutPrevoteDelta = blockTime, blockTime/2
+		c.Consensus.TimeoutPrecommit, c.Consensus.TimeoutPrecommitDelta = blockTime, blockTime/2
+	}
+	c.Mempool.MaxTxBytes = 1 << 20    // an SDL's groups are a few KiB, a manifest isn't sent here
+	c.Mempool.MaxTxsBytes = 128 << 20 // 1 GiB would be a way to fill a small node's memory
+	c.RPC.MaxOpenConnections = 900
+	c.RPC.CORSAllowedOrigins = []string{"*"} // wallets and consoles in a browser; the RPC holds no secret
+	c.RPC.PprofListenAddress = ""
+	c.P2P.ListenAddress = "tcp://" + DefaultP2PAddr
+	c.RPC.ListenAddress = "tcp://" + DefaultRPCAddr
+	return c
+}
+
+// DefaultSDK returns the app.toml of this chain's nodes.
+func DefaultSDK() *serverconfig.Config {
+	c := serverconfig.DefaultConfig()
+	c.MinGasPrices = app.MinGasPrices
+	c.QueryGasLimit = 300_000_000 // a query that reads some 100,000 records ends there
+	c.API.Enable, c.API.Address, c.API.EnableUnsafeCORS = true, "tcp://"+DefaultRESTAddr, true
+	c.GRPC.Address = DefaultGRPCAddr
+	c.StateSync.SnapshotInterval = 2000
+	return c
+}
+
+// load reads the home's config files and lays cfg over them.
+func load(cfg Config) (settings, error) {
+	if _, err := os.Stat(filepath.Join(cfg.Home, "config", "genesis.json")); errors.Is(err, os.ErrNotExist) {
+		return settings{}, fmt.Errorf("there is no node in %s (config/genesis.json is missing); make one with \"akash genesis init\" or \"akash up\"", cfg.Home)
+	}
+	v := viper.New()
+	v.SetConfigType("toml")
+	for _, name := range []string{"config", "app"} {
+		v.SetConfigFile(filepath.Join(cfg.Home, "config", name+".toml"))
+		if err := v.MergeInConfig(); err != nil {
+			return settings{}, fmt.Errorf("%s.toml in %s can't be read: %w", name, filepath.Join(cfg.Home, "config"), err)
+		}
+	}
+	v.Set(flags.FlagHome, cfg.Home)
+	for name, value := range cfg.Options {
+		v.Set(name, value)
+	}
+	for name, addr := range map[string]string{
+		"rpc.laddr": cfg.RPCAddr, "grpc.address": cfg.GRPCAddr, "api.address": cfg.RESTAddr, "p2p.laddr": cfg.P2PAddr,
+	} {
+		if addr == "" {
+			continue
+		}
+		if name != "grpc.address" {
+			addr = "tcp://" + addr
+		}
+		v.Set(name, addr)
+	}
+	return fromViper(v, cfg.Home)
+}
+
+func fromViper(v *viper.Viper, home string) (settings, error) {
+	comet := cmtcfg.DefaultConfig()
+	if err := v.Unmarshal(comet); err != nil {
+		return settings{}, fmt.Errorf("config.toml: %w", err)
+	}
+	comet.SetRoot(home)
+	if err := comet.ValidateBasic(); err != nil {
+		return settings{}, fmt.Errorf("config.toml: %w", err)
+	}
+	sdk, err := serverconfig.GetConfig(v)
+	if err != nil {
+		return settings{}, fmt.Errorf("app.toml: %w", err)
+	}
+	if err := sdk.ValidateBasic(); err != nil {
+		return settings{}, fmt.Errorf("app.toml: %w", err)
+	}
+	return settings{comet: comet, sdk: sdk, viper: v}, nil
+}
+
+// writeConfig saves both config files, readable by people and by "akash start".
+func writeConfig(home string, comet *cmtcfg.Config, sdk *serverconfig.Config) error {
+	if err := os.MkdirAll(filepath.Join(home, "config"), 0o700); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(home, "data"), 0o700); err != nil {
+		return err
+	}
+	cmtcfg.WriteConfigFile(filepath.Join(home, "config", "config.toml"), comet)
+	serverconfig.WriteConfigFile(filepath.Join(home, "config", "app.toml"), sdk)
+	return nil
+}
+
+// localSDK is DefaultSDK for a chain on one machine: no snapshots, and old states are dropped soon.
+func localSDK() *serverconfig.Config {
+	c := DefaultSDK()
+	c.StateSync.SnapshotInterval = 0
+	c.Pruning, c.PruningKeepRecent, c.PruningInterval = pruningtypes.PruningOptionCustom, "1000", "100"
+	return c
+}

@@ -1,0 +1,289 @@
+// Package node runs a full node in this process: CometBFT, the chain, and the three doors to it (RPC, gRPC, REST).
+//
+// What always holds: all ports are taken before anything starts, so a taken one costs nothing; Run returns only
+// when every listener is closed and every database is written; a node that was killed goes on from its last block.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	cmtdb "github.com/cometbft/cometbft-db"
+	cmtcfg "github.com/cometbft/cometbft/config"
+	cmtnode "github.com/cometbft/cometbft/node"
+	"github.com/cometbft/cometbft/p2p"
+	"github.com/cometbft/cometbft/privval"
+	"github.com/cometbft/cometbft/proxy"
+	"github.com/cometbft/cometbft/rpc/client/local"
+	cmttypes "github.com/cometbft/cometbft/types"
+	dbm "github.com/cosmos/cosmos-db"
+	"github.com/gorilla/handlers"
+	"github.com/improbable-eng/grpc-web/go/grpcweb"
+	"github.com/rs/zerolog"
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"cosmossdk.io/log/v2"
+
+	"github.com/cosmos/cosmos-sdk/client"
+	"github.com/cosmos/cosmos-sdk/codec"
+	"github.com/cosmos/cosmos-sdk/server"
+	"github.com/cosmos/cosmos-sdk/server/api"
+	servergrpc "github.com/cosmos/cosmos-sdk/server/grpc"
+	cmtlog "github.com/cosmos/cosmos-sdk/server/log"
+	"github.com/cosmos/cosmos-sdk/x/auth/types"
+	genutiltypes "github.com/cosmos/cosmos-sdk/x/genutil/types"
+
+	"github.com/akash-supercloud/akash/app"
+	"github.com/akash-supercloud/akash/app/rpcfront"
+)
+
+// stopGrace is how long open requests may take to end once the node stops.
+const stopGrace = 3 * time.Second
+
+// Run runs the node of cfg.Home until ctx ends, then stops it and returns nil. It fails at once if the home
+// isn't one, a port is taken, or another node runs on the same home; and later if the chain itself stops.
+func Run(ctx context.Context, cfg Config) error {
+	s, err := load(cfg)
+	if err != nil {
+		return err
+	}
+	logger, err := newLogger(cfg)
+	if err != nil {
+		return err
+	}
+	return run(ctx, s, logger, cfg.Ready)
+}
+
+func newLogger(cfg Config) (log.Logger, error) {
+	if cfg.Log == nil {
+		return log.NewNopLogger(), nil
+	}
+	level := zerolog.InfoLevel
+	if cfg.LogLevel != "" {
+		var err error
+		if level, err = zerolog.ParseLevel(cfg.LogLevel); err != nil {
+			return nil, fmt.Errorf("log level %q is unknown; use debug, info, warn or error", cfg.LogLevel)
+		}
+	}
+	options := []log.Option{log.LevelOption(level), log.ColorOption(false)}
+	if cfg.LogJSON {
+		options = append(options, log.OutputJSONOption())
+	}
+	return log.NewLogger(cfg.Log, options...), nil
+}
+
+func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresses)) (err error) {
+	// Ports first: whatever else goes wrong, nothing has started yet.
+	var doors [3]net.Listener
+	for i, d := range []struct{ name, addr, flag string }{
+		{"RPC", strings.TrimPrefix(s.comet.RPC.ListenAddress, "tcp://"), "--rpc-addr"},
+		{"gRPC", s.sdk.GRPC.Address, "--grpc-addr"},
+		{"REST", strings.TrimPrefix(s.sdk.API.Address, "tcp://"), "--rest-addr"},
+	} {
+		l, err := listen(d.name, d.addr, d.flag)
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		doors[i] = l
+	}
+	rpcDoor, grpcDoor, restDoor := doors[0], doors[1], doors[2]
+
+	unlock, err := lockHome(s.comet.RootDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	db, err := dbm.NewDB("application", server.GetAppDBBackend(s.viper), filepath.Join(s.comet.RootDir, "data"))
+	if err != nil {
+		return fmt.Errorf("the chain's database in %s can't be opened: %w", filepath.Join(s.comet.RootDir, "data"), err)
+	}
+	chain := app.New(logger, db, s.viper, server.DefaultBaseappOptions(s.viper)...)
+	defer func() { err = errors.Join(err, chain.Close()) }()
+
+	comet := *s.comet
+	rpc := *s.comet.RPC
+	rpc.ListenAddress, rpc.GRPCListenAddress = "", "" // package rpcfront listens instead
+	comet.RPC = &rpc
+	// CometBFT leaves its index open; this node may start again in the same process.
+	dbs := &databases{}
+	defer func() { dbs.close() }()
+	key, err := p2p.LoadOrGenNodeKey(comet.NodeKeyFile())
+	if err != nil {
+		return err
+	}
+	genesis, err := genutiltypes.AppGenesisFromFile(comet.GenesisFile())
+	if err != nil {
+		return fmt.Errorf("genesis %s: %w", comet.GenesisFile(), err)
+	}
+	tm, err := cmtnode.NewNodeWithContext(ctx, &comet, privval.LoadOrGenFilePV(comet.PrivValidatorKeyFile(), comet.PrivValidatorStateFile()),
+		key, proxy.NewLocalClientCreator(server.NewCometABCIWrapper(chain)), func() (*cmttypes.GenesisDoc, error) { return genesis.ToGenesisDoc() },
+		dbs.open, cmtnode.DefaultMetricsProvider(comet.Instrumentation), cmtlog.CometLoggerWrapper{Logger: logger})
+	if err != nil {
+		return err
+	}
+	enc := chain.Encoding
+	c := client.Context{}.WithCodec(enc.Codec).WithInterfaceRegistry(enc.Registry).WithLegacyAmino(enc.Amino).WithTxConfig(enc.TxConfig).
+		WithAccountRetriever(types.AccountRetriever{}).WithHomeDir(comet.RootDir).WithChainID(genesis.ChainID).WithClient(local.New(tm))
+	chain.RegisterTxService(c)
+	chain.RegisterTendermintService(c)
+	chain.RegisterNodeService(c, s.sdk)
+
+	if err := tm.Start(); err != nil {
+		return fmt.Errorf("the node can't start: %w", err)
+	}
+	defer func() {
+		if tm.IsRunning() {
+			err = errors.Join(err, tm.Stop())
+		}
+		tm.Wait()
+	}()
+
+	front, err := rpcfront.New(tm, s.comet.RPC, app.Info(genesis.ChainID))
+	if err != nil {
+		return err
+	}
+	conn, err := grpc.NewClient(grpcDoor.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.ForceCodec(codec.NewProtoCodec(enc.Registry).GRPCCodec()),
+			grpc.MaxCallRecvMsgSize(s.sdk.GRPC.MaxSendMsgSize), grpc.MaxCallSendMsgSize(s.sdk.GRPC.MaxRecvMsgSize)))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	c = c.WithGRPCClient(conn)
+	grpcServer, c, err := servergrpc.NewGRPCServerAndContext(c, chain, s.sdk.GRPC, logger.With("module", "grpc-server"))
+	if err != nil {
+		return err
+	}
+	rest := api.New(c, logger.With("module", "api-server"), grpcServer)
+	chain.RegisterAPIRoutes(rest, s.sdk.API)
+	restServer := &http.Server{
+		Handler:           restHandler(rest, grpcServer, s.sdk.API.EnableUnsafeCORS, int64(s.sdk.API.RPCMaxBodyBytes)),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 1 << 16,
+	}
+
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return front.Serve(gctx, rpcDoor) })
+	g.Go(func() error {
+		defer context.AfterFunc(gctx, func() { stopGRPC(grpcServer) })()
+		if err := grpcServer.Serve(grpcDoor); err != nil && gctx.Err() == nil {
+			return fmt.Errorf("gRPC: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		defer context.AfterFunc(gctx, func() { stopHTTP(restServer) })()
+		err := restServer.Serve(netutil.LimitListener(restDoor, int(max(s.sdk.API.MaxOpenConnections, 1))))
+		if err != nil && gctx.Err() == nil {
+			return fmt.Errorf("REST: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		select {
+		case <-gctx.Done():
+			return nil
+		case <-tm.Quit():
+			return errors.New("the node stopped by itself; its log says why")
+		}
+	})
+	if ready != nil {
+		ready(Addresses{
+			RPC: rpcDoor.Addr().String(), GRPC: grpcDoor.Addr().String(), REST: restDoor.Addr().String(),
+			P2P: strings.TrimPrefix(comet.P2P.ListenAddress, "tcp://"),
+		})
+	}
+	return g.Wait()
+}
+
+func listen(name, addr, flag string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("the %s address %s is taken: another program listens there; stop it or choose another with %s", name, addr, flag)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the %s address %q can't be used: %w", name, addr, err)
+	}
+	return l, nil
+}
+
+// lockHome keeps a second node off the same home, whose two signatures for one block would be punished.
+func lockHome(home string) (unlock func(), err error) {
+	path := filepath.Join(home, "data", "node.lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("another node runs on %s; stop it first", home)
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// restHandler answers gRPC-Web and, for all else, the modules' REST routes.
+func restHandler(rest *api.Server, g *grpc.Server, cors bool, maxBody int64) http.Handler {
+	var options []grpcweb.Option
+	if cors {
+		options = append(options, grpcweb.WithOriginFunc(func(string) bool { return true }))
+	}
+	web := grpcweb.WrapServer(g, options...)
+	var rests http.Handler = rest.GRPCGatewayRouter
+	if cors {
+		rests = handlers.CORS(handlers.AllowedOrigins([]string{"*"}), handlers.AllowedHeaders([]string{"Content-Type", "X-Cosmos-Block-Height"}),
+			handlers.AllowedMethods([]string{"GET", "POST", "OPTIONS"}))(rests)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if web.IsGrpcWebRequest(r) || web.IsAcceptableGrpcCorsRequest(r) {
+			web.ServeHTTP(w, r)
+			return
+		}
+		rests.ServeHTTP(w, r)
+	})
+}
+
+func stopGRPC(s *grpc.Server) {
+	t := time.AfterFunc(stopGrace, s.Stop)
+	defer t.Stop()
+	s.GracefulStop()
+}
+
+func stopHTTP(s *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	if s.Shutdown(ctx) != nil {
+		_ = s.Close()
+	}
+}
+
+// databases remembers what CometBFT opened.
+type databases struct{ all []cmtdb.DB }
+
+func (d *databases) open(c *cmtcfg.DBContext) (cmtdb.DB, error) {
+	db, err := cmtcfg.DefaultDBProvider(c)
+	if err == nil {
+		d.all = append(d.all, db)
+	}
+	return db, err
+}
+
+// close closes what is still open; a second close is refused by the database, which is no fault.
+func (d *databases) close() {
+	for _, db := range d.all {
+		_ = db.Close()
+	}
+}
