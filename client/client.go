@@ -50,6 +50,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
@@ -142,6 +143,11 @@ func NewEncoding() Encoding {
 	return Encoding{Registry: registry, Codec: cdc, TxConfig: authtx.NewTxConfig(cdc, authtx.DefaultSignModes), Amino: amino}
 }
 
+// grpcCodec encodes what protoc-gen-gocosmos generated; gRPC's own codec doesn't know its types.
+func grpcCodec(registry codectypes.InterfaceRegistry) encoding.Codec {
+	return codec.NewProtoCodec(registry).GRPCCodec()
+}
+
 // Client is a connection to a chain. Safe for use by many goroutines.
 type Client struct {
 	cfg     Config
@@ -196,7 +202,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	c.conn, err = grpc.NewClient("passthrough:///"+target,
 		grpc.WithTransportCredentials(creds),
-		grpc.WithDefaultCallOptions(grpc.ForceCodec(codec.NewProtoCodec(c.enc.Registry).GRPCCodec()), grpc.MaxCallRecvMsgSize(32<<20)),
+		grpc.WithDefaultCallOptions(grpc.ForceCodec(grpcCodec(c.enc.Registry)), grpc.MaxCallRecvMsgSize(32<<20)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) { return Dial(ctx, "tcp", addr) }),
 	)

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cosmos/cosmos-sdk/crypto/keyring"
@@ -553,4 +554,34 @@ func (c Claims) AllowsProvider(provider string) bool {
 		return c.Leases.Access == AccessFull || c.Leases.Access == AccessScoped
 	}
 	return slices.ContainsFunc(c.Leases.Permissions, func(p Permission) bool { return p.Provider == provider })
+}
+
+// Tokens issues tokens of full access and reuses each until a minute before its end. Safe
+// for use by many goroutines.
+type Tokens struct {
+	keys keyring.Keyring
+	key  string
+
+	mu    sync.Mutex
+	token string
+	until time.Time
+}
+
+// NewTokens makes a source of tokens signed with key.
+func NewTokens(kr keyring.Keyring, key string) *Tokens { return &Tokens{keys: kr, key: key} }
+
+// Get returns a token that is valid for a minute at least.
+func (t *Tokens) Get() (string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if t.token != "" && now.Before(t.until) {
+		return t.token, nil
+	}
+	token, err := Issue(t.keys, t.key, Claims{IssuedAt: now})
+	if err != nil {
+		return "", err
+	}
+	t.token, t.until = token, now.Add(DefaultLifetime-time.Minute)
+	return token, nil
 }

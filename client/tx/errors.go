@@ -54,7 +54,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("the chain refused the transaction: %s (%s)", why, e.name())
 }
 
-func (e *Error) name() string { return e.Codespace + " error " + strconv.FormatUint(uint64(e.Code), 10) }
+func (e *Error) name() string {
+	return e.Codespace + " error " + strconv.FormatUint(uint64(e.Code), 10)
+}
 
 // GRPCStatus lets status.Code and status.FromError see the status.
 func (e *Error) GRPCStatus() *status.Status { return status.New(e.GRPC, e.Error()) }
