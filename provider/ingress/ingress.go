@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,6 +131,9 @@ func NewRouter(log *slog.Logger) *Router {
 func (r *Router) SetLease(lease string, routes []Route) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if had, ok := r.leases[lease]; ok && reflect.DeepEqual(had, routes) {
+		return
+	}
 	if len(routes) == 0 {
 		delete(r.leases, lease)
 	} else {
