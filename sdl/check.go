@@ -83,7 +83,7 @@ func (c *checker) deployments() {
 		c.fail(c.d.deploymentAt, "nothing is deployed", "add deployment: {<service>: {<placement>: {profile: <compute profile>, count: 1}}}")
 		return
 	}
-	if c.globals == 0 {
+	if c.globals == 0 && !c.servicesInDoubt() {
 		c.fail(c.d.servicesAt, "no service is reachable from outside", "give at least one expose to: [{global: true}]")
 	}
 	for i := range c.d.deployments {
@@ -99,6 +99,16 @@ func (c *checker) deployments() {
 			}
 		}
 	}
+}
+
+// servicesInDoubt reports whether errors may hide what services have.
+func (c *checker) servicesInDoubt() bool {
+	for i := range c.d.deployments {
+		if c.services[c.d.deployments[i].service] == nil {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.errs, func(e Error) bool { return strings.HasPrefix(e.Path, "services") })
 }
 
 // target is a service on a placement. s is nil where there is no such service.
@@ -159,7 +169,7 @@ func (c *checker) price(p *placement, t *target) {
 	}
 	c.checked[pr] = true
 	if pr.amount.GT(math.LegacyNewDec(match.MaxPrice)) {
-		c.fail(pr.amtAt, fmt.Sprintf("%s a block is more than %d", pr.amount, match.MaxPrice), fmt.Sprintf("use at most %d", match.MaxPrice))
+		c.fail(pr.amtAt, fmt.Sprintf("%s a block is more than %d", pr.amtAt.node.Value, match.MaxPrice), fmt.Sprintf("use at most %d", match.MaxPrice))
 	}
 	switch {
 	case !denomForm.MatchString(pr.denom): // reported already

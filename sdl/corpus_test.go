@@ -103,3 +103,16 @@ func sameJSON(t *testing.T, what string, got, want []byte) {
 		t.Errorf("%s:\n%s\nwant\n%s", what, x, y)
 	}
 }
+
+func corpusFiles(t testing.TB) map[string][]byte {
+	files, _ := filepath.Glob("testdata/corpus/sdl/*.yaml")
+	out := map[string][]byte{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[strings.TrimSuffix(filepath.Base(file), ".yaml")] = data
+	}
+	return out
+}

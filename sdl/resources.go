@@ -96,7 +96,7 @@ func (r *reader) cpu(v value) *amount {
 				problem = short(text) + " is not a number of CPUs"
 			}
 		} else {
-			a.n, problem = scaled(text, 1000)
+			a.n, problem = scaled(text, 1000, text)
 		}
 		if a.bad = problem != ""; a.bad {
 			r.fail(a.at, problem, fix)
@@ -115,14 +115,14 @@ func (r *reader) cpu(v value) *amount {
 // scaled is a decimal times a power of two or of ten, cut down to a whole number. It multiplies
 // as 64-bit floats do, because today's tools do and the result is part of the hash: 1.001 CPU
 // are 1000 thousandths there, not 1001. With one multiplication and no sum, every machine gets
-// the same.
-func scaled(text string, scale uint64) (n uint64, problem string) {
-	f, err := strconv.ParseFloat(text, 64)
+// the same. text is the value whole, for errors.
+func scaled(number string, scale uint64, text string) (n uint64, problem string) {
+	f, err := strconv.ParseFloat(number, 64)
 	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
 		return 0, short(text) + " is not a number"
 	}
 	if f < 0 {
-		return 0, "negative value not allowed: " + text
+		return 0, "negative value not allowed: " + short(text)
 	}
 	f = f * float64(scale)
 	if f >= 1<<63 {
@@ -149,7 +149,7 @@ func parseSize(text string) (n uint64, problem, fix string) {
 			break
 		}
 	}
-	if n, problem = scaled(number, scale); problem == "" {
+	if n, problem = scaled(number, scale, text); problem == "" {
 		return n, "", ""
 	}
 	if !strings.HasSuffix(problem, "is not a number") {
@@ -159,7 +159,7 @@ func parseSize(text string) (n uint64, problem, fix string) {
 	digits := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
 	letters := strings.TrimSpace(text[len(digits):])
 	for _, s := range suffixes {
-		if _, bad := scaled(digits, 1); bad == "" && len(s.name) == 2 && (strings.EqualFold(letters, s.name) || strings.EqualFold(letters, s.name+"B") || strings.EqualFold(letters, s.name[:1]+"B") || strings.EqualFold(letters, s.name[:1])) {
+		if _, bad := scaled(digits, 1, digits); bad == "" && len(s.name) == 2 && (strings.EqualFold(letters, s.name) || strings.EqualFold(letters, s.name+"B") || strings.EqualFold(letters, s.name[:1]+"B") || strings.EqualFold(letters, s.name[:1])) {
 			fix = "write " + digits + s.name
 			break
 		}

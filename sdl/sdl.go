@@ -78,7 +78,7 @@ func (r *reader) verify(s *SDL, at value) {
 		return
 	}
 	if err := match.DeploymentLimits(s.groups); err != nil {
-		r.fail(at, err.Error(), "")
+		r.fail(at, err.Error(), "ask for less, or use smaller counts")
 		return
 	}
 	if err := s.manifest.CheckGroups(s.groups); err != nil {

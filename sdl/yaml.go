@@ -68,13 +68,22 @@ type reader struct {
 	values   int
 	text     int
 	stopped  bool // a bound was passed, or errors are too many
-	rootNode *yaml.Node
+	reported map[string]bool
 }
 
+// fail reports an error; of one value only the first, since what comes after follows from it.
 func (r *reader) fail(v value, problem, fix string) {
 	if r.stopped {
 		return
 	}
+	where := v.path.String()
+	if r.reported[where] {
+		return
+	}
+	if r.reported == nil {
+		r.reported = map[string]bool{}
+	}
+	r.reported[where] = true
 	if len(r.errs) >= maxErrors {
 		r.stopped = true
 		problem, fix = fmt.Sprintf("more than %d errors", maxErrors), "mend those above first"
@@ -104,7 +113,7 @@ func (r *reader) spend(v value, values, text int) bool {
 	r.values += values
 	r.text += text
 	if r.values > maxValues || r.text > maxText {
-		r.fail(v, "with its aliases the file stands for too much", fmt.Sprintf("keep it under %d values and %d bytes of text", maxValues, maxText))
+		r.fail(v, "the file has too many values", fmt.Sprintf("keep it under %d values and %d bytes of text, each use of an alias counted", maxValues, maxText))
 		r.stopped = true
 		return false
 	}
