@@ -1,21 +1,166 @@
 package deployment
 
 import (
+	"context"
+	"errors"
+	"fmt"
+
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	deploymentv1 "github.com/akash-supercloud/akash/api/akash/deployment/v1"
 	types "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
+	escrowtypes "github.com/akash-supercloud/akash/api/akash/escrow/types/v1"
+	"github.com/akash-supercloud/akash/x/internal/key"
 )
 
+// DefaultParams settles in uact and uakt, with deposits of at least half a coin.
+func DefaultParams() types.Params {
+	return types.Params{MinDeposits: sdk.NewCoins(sdk.NewInt64Coin("uact", 500_000), sdk.NewInt64Coin("uakt", 500_000))}
+}
+
 // DefaultGenesis returns the state of a new chain.
-func DefaultGenesis() *types.GenesisState { return &types.GenesisState{} }
+func DefaultGenesis() *types.GenesisState {
+	return &types.GenesisState{Deployments: []types.GenesisDeployment{}, Params: DefaultParams()}
+}
 
 // ValidateGenesis checks a genesis state by itself.
-func ValidateGenesis(g *types.GenesisState) error { return nil }
+func ValidateGenesis(g *types.GenesisState) error {
+	if err := ValidateParams(g.Params); err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for i := range g.Deployments {
+		id, err := validateGenesisDeployment(&g.Deployments[i])
+		if err != nil {
+			return fmt.Errorf("deployments[%d]: %w", i, err)
+		}
+		if k := string(id.Key()); seen[k] {
+			return fmt.Errorf("deployments[%d]: %w", i, ErrDeploymentExists)
+		} else {
+			seen[k] = true
+		}
+	}
+	return nil
+}
 
-// InitGenesis fills the store.
-func (k *Keeper) InitGenesis(ctx sdk.Context, g *types.GenesisState) error { return nil }
+func validateGenesisDeployment(d *types.GenesisDeployment) (ID, error) {
+	id, err := parseID(&d.Deployment.ID)
+	if err != nil {
+		return id, err
+	}
+	if s := d.Deployment.State; s != deploymentv1.DeploymentActive && s != deploymentv1.DeploymentClosed {
+		return id, ErrInvalidDeployment.Wrapf("state %s", s)
+	}
+	if err := validateHash(d.Deployment.Hash); err != nil {
+		return id, err
+	}
+	if len(d.Groups) == 0 || len(d.Groups) > MaxGroups {
+		return id, ErrInvalidGroups.Wrapf("%d groups", len(d.Groups))
+	}
+	for i := range d.Groups {
+		g := &d.Groups[i]
+		if g.ID != deploymentv1.MakeGroupID(d.Deployment.ID, uint32(i+1)) {
+			return id, ErrInvalidGroupID.Wrapf("groups[%d] is %s", i, g.ID)
+		}
+		switch g.State {
+		case types.GroupOpen, types.GroupPaused:
+			if d.Deployment.State != deploymentv1.DeploymentActive {
+				return id, ErrInvalidDeployment.Wrapf("groups[%d] is %s in a closed deployment", i, g.State)
+			}
+		case types.GroupClosed, types.GroupInsufficientFunds:
+		default:
+			return id, ErrInvalidDeployment.Wrapf("groups[%d]: state %s", i, g.State)
+		}
+	}
+	return id, nil
+}
 
-// ExportGenesis returns the whole state.
-func (k *Keeper) ExportGenesis(ctx sdk.Context) (*types.GenesisState, error) {
-	return DefaultGenesis(), nil
+// InitGenesis fills the store from a genesis state.
+func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
+	if err := ValidateGenesis(g); err != nil {
+		return err
+	}
+	if err := k.params.Set(ctx, g.Params); err != nil {
+		return err
+	}
+	for i := range g.Deployments {
+		id, err := parseID(&g.Deployments[i].Deployment.ID)
+		if err != nil {
+			return err
+		}
+		d := g.Deployments[i]
+		d.Groups = append([]types.Group(nil), d.Groups...)
+		if err := k.set(ctx, id, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ExportGenesis returns the module's whole state.
+func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error) {
+	g := DefaultGenesis()
+	p, err := k.Params(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g.Params = p
+	err = k.Each(ctx, func(_ ID, d types.GenesisDeployment) error {
+		g.Deployments = append(g.Deployments, d)
+		return nil
+	})
+	return g, err
+}
+
+// Each calls fn for every deployment, in order of their ids.
+func (k *Keeper) Each(ctx context.Context, fn func(ID, types.GenesisDeployment) error) error {
+	it, err := k.deployments.Iterate(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for ; it.Valid(); it.Next() {
+		kv, err := it.KeyValue()
+		if err != nil {
+			return err
+		}
+		id, err := readID(kv.Key)
+		if err != nil {
+			return err
+		}
+		name(&kv.Value, id)
+		if err := fn(id, kv.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readID(b []byte) (ID, error) {
+	r := key.Read(b)
+	id := ID{Owner: r.Addr(), DSeq: r.U64()}
+	return id, r.Err()
+}
+
+// Invariants returns every way in which the deployments' state is broken; nil if none.
+// It reads all of the module's state.
+func (k *Keeper) Invariants(ctx context.Context) error {
+	var broken []error
+	err := k.Each(ctx, func(id ID, d types.GenesisDeployment) error {
+		wire := id.Wire()
+		if _, err := validateGenesisDeployment(&d); err != nil {
+			broken = append(broken, fmt.Errorf("deployment %s: %w", wire, err))
+		}
+		a, err := k.escrow.Account(ctx, id.Account())
+		if err != nil {
+			broken = append(broken, fmt.Errorf("deployment %s: its escrow account: %w", wire, err))
+			return nil
+		}
+		active := d.Deployment.State == deploymentv1.DeploymentActive
+		if active != (a.State.State == escrowtypes.StateOpen) {
+			broken = append(broken, fmt.Errorf("deployment %s is %s, but its escrow account is %s", wire, d.Deployment.State, a.State.State))
+		}
+		return nil
+	})
+	return errors.Join(err, errors.Join(broken...))
 }

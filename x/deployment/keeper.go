@@ -1,22 +1,231 @@
+// Package deployment keeps what tenants ask for: deployments and their groups.
+//
+// It owns the record of each deployment, its groups included, under one key. What always
+// holds (Invariants): an active deployment has an open escrow account of its own, a closed
+// one an ended account; the groups of a closed deployment are closed or out of funds.
+// Specs of groups never change, so orders don't repeat them.
 package deployment
 
 import (
+	"context"
+	"errors"
+	"time"
+
+	"cosmossdk.io/collections"
 	corestore "cosmossdk.io/core/store"
 
 	"github.com/cosmos/cosmos-sdk/codec"
+	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	deploymentv1 "github.com/akash-supercloud/akash/api/akash/deployment/v1"
+	types "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
+	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	"github.com/akash-supercloud/akash/x/escrow"
+	"github.com/akash-supercloud/akash/x/internal/key"
 )
+
+// ID names a deployment.
+type ID struct {
+	Owner sdk.AccAddress
+	DSeq  uint64
+}
+
+// Key is the id in stores: owner | dseq.
+func (id ID) Key() []byte { return key.U64(key.Addr(nil, id.Owner), id.DSeq) }
+
+// Wire is the id as clients know it.
+func (id ID) Wire() deploymentv1.DeploymentID {
+	return deploymentv1.DeploymentID{Owner: id.Owner.String(), DSeq: id.DSeq}
+}
+
+// Account is the id of the escrow account that the deployment's leases are paid from.
+func (id ID) Account() escrow.AccountID { return escrow.DeploymentAccount(id.Owner, id.DSeq) }
+
+// End is how what belongs to a group ends.
+type End struct {
+	// Lease is the state that a running lease gets, Reason its reason.
+	Lease  marketv1.Lease_State
+	Reason marketv1.LeaseClosedReason
+	// Account says that the escrow account ends too, and all payments with it.
+	Account bool
+}
+
+// Market is what deployments ask of the market.
+type Market interface {
+	// OpenOrder opens the next order of an open group; first: it never had one.
+	OpenOrder(ctx context.Context, id ID, gseq uint32, first bool) error
+	// CloseOrders ends the open or active order of a group with its bids and its lease.
+	CloseOrders(ctx context.Context, id ID, gseq uint32, end End) error
+	// ReclamationBounds returns the shortest and the longest window allowed.
+	ReclamationBounds(ctx context.Context) (least, most time.Duration, err error)
+}
 
 // Keeper holds deployments and their groups.
 type Keeper struct {
 	cdc       codec.Codec
 	escrow    *escrow.Keeper
+	market    Market
 	authority string
+
+	schema      collections.Schema
+	deployments collections.Map[[]byte, types.GenesisDeployment]
+	params      collections.Item[types.Params]
 }
 
-// NewKeeper returns the keeper of deployments. Authority is the address that may change
-// the parameters.
+// NewKeeper returns the keeper of deployments, and tells escrow that it closes what runs
+// dry. Authority is the address that may change the parameters.
 func NewKeeper(cdc codec.Codec, storeService corestore.KVStoreService, escrow *escrow.Keeper, authority string) *Keeper {
-	return &Keeper{cdc: cdc, escrow: escrow, authority: authority}
+	sb := collections.NewSchemaBuilder(storeService)
+	k := &Keeper{
+		cdc: cdc, escrow: escrow, authority: authority,
+		deployments: collections.NewMap(sb, collections.NewPrefix(1), "deployments", collections.BytesKey, codec.CollValue[types.GenesisDeployment](cdc)),
+		params:      collections.NewItem(sb, collections.NewPrefix(0), "params", codec.CollValue[types.Params](cdc)),
+	}
+	schema, err := sb.Build()
+	if err != nil {
+		panic(err)
+	}
+	k.schema = schema
+	escrow.SetHooks(k)
+	return k
+}
+
+// SetMarket says who keeps the groups' orders. The market's keeper calls it.
+func (k *Keeper) SetMarket(m Market) { k.market = m }
+
+// Get returns a deployment with its groups, ids filled in.
+func (k *Keeper) Get(ctx context.Context, id ID) (types.GenesisDeployment, error) {
+	d, err := k.deployments.Get(ctx, id.Key())
+	if errors.Is(err, collections.ErrNotFound) {
+		return d, ErrDeploymentNotFound
+	}
+	if err == nil {
+		name(&d, id)
+	}
+	return d, err
+}
+
+// name fills in the ids, which are part of the key and so aren't stored again.
+func name(d *types.GenesisDeployment, id ID) {
+	d.Deployment.ID = id.Wire()
+	for i := range d.Groups {
+		d.Groups[i].ID = deploymentv1.MakeGroupID(d.Deployment.ID, uint32(i+1))
+	}
+}
+
+// set stores the deployment. Afterwards its ids are blank.
+func (k *Keeper) set(ctx context.Context, id ID, d types.GenesisDeployment) error {
+	d.Deployment.ID = deploymentv1.DeploymentID{}
+	for i := range d.Groups {
+		d.Groups[i].ID = deploymentv1.GroupID{}
+	}
+	return k.deployments.Set(ctx, id.Key(), d)
+}
+
+// Group returns a group and the deployment that it is part of.
+func (k *Keeper) Group(ctx context.Context, id ID, gseq uint32) (types.Group, types.GenesisDeployment, error) {
+	d, err := k.Get(ctx, id)
+	if errors.Is(err, ErrDeploymentNotFound) {
+		return types.Group{}, d, ErrGroupNotFound.Wrap("there is no such deployment")
+	} else if err != nil {
+		return types.Group{}, d, err
+	}
+	if gseq == 0 || int(gseq) > len(d.Groups) {
+		return types.Group{}, d, ErrGroupNotFound
+	}
+	return d.Groups[gseq-1], d, nil
+}
+
+// PauseGroup pauses an open group whose lease its provider has ended.
+func (k *Keeper) PauseGroup(ctx context.Context, id ID, gseq uint32) error {
+	g, d, err := k.Group(ctx, id, gseq)
+	if err != nil || g.State != types.GroupOpen {
+		return err
+	}
+	return k.setGroup(ctx, id, d, gseq, types.GroupPaused)
+}
+
+// setGroup stores a group's new state and emits its event.
+func (k *Keeper) setGroup(ctx context.Context, id ID, d types.GenesisDeployment, gseq uint32, state types.Group_State) error {
+	gid := d.Groups[gseq-1].ID
+	d.Groups[gseq-1].State = state
+	if err := k.set(ctx, id, d); err != nil {
+		return err
+	}
+	return emitGroup(ctx, gid, state)
+}
+
+// AccountDry closes a deployment whose escrow account has no money for the next block.
+func (k *Keeper) AccountDry(ctx context.Context, aid escrow.AccountID) error {
+	r := key.Read(aid)
+	r.Byte()
+	id := ID{Owner: r.Addr(), DSeq: r.U64()}
+	if err := r.Err(); err != nil {
+		return err
+	}
+	d, err := k.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	return k.close(ctx, id, d, true)
+}
+
+// CloseIfOverdue closes the deployment if its money ended before this block, which is so
+// only while more accounts are to be closed than a block may close. It reports whether it did.
+func (k *Keeper) CloseIfOverdue(ctx context.Context, id ID) (bool, error) {
+	overdue, err := k.escrow.Overdue(ctx, id.Account())
+	if err != nil || !overdue {
+		return false, err
+	}
+	d, err := k.Get(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	return true, k.close(ctx, id, d, true)
+}
+
+// close ends a deployment and all that belongs to it. Dry: its money has run out.
+func (k *Keeper) close(ctx context.Context, id ID, d types.GenesisDeployment, dry bool) error {
+	if d.Deployment.State != deploymentv1.DeploymentActive {
+		return ErrDeploymentClosed
+	}
+	end := End{Lease: marketv1.LeaseClosed, Reason: marketv1.LeaseClosedReasonOwner, Account: true}
+	state := types.GroupClosed
+	if dry {
+		end.Lease, end.Reason = marketv1.LeaseInsufficientFunds, marketv1.LeaseClosedReasonInsufficientFunds
+		state = types.GroupInsufficientFunds
+	}
+	d.Deployment.State = deploymentv1.DeploymentClosed
+	var ended []uint32
+	for i := range d.Groups {
+		if s := d.Groups[i].State; s == types.GroupOpen || s == types.GroupPaused {
+			d.Groups[i].State = state
+			ended = append(ended, uint32(i+1))
+		}
+	}
+	if err := k.set(ctx, id, d); err != nil {
+		return err
+	}
+	wire := id.Wire()
+	if err := emit(ctx, &deploymentv1.EventDeploymentClosed{ID: wire}); err != nil {
+		return err
+	}
+	for _, gseq := range ended {
+		if err := emitGroup(ctx, deploymentv1.MakeGroupID(wire, gseq), state); err != nil {
+			return err
+		}
+		if err := k.market.CloseOrders(ctx, id, gseq, end); err != nil {
+			return err
+		}
+	}
+	return k.escrow.CloseAccount(ctx, id.Account(), dry)
+}
+
+// Params returns the parameters.
+func (k *Keeper) Params(ctx context.Context) (types.Params, error) {
+	p, err := k.params.Get(ctx)
+	if errors.Is(err, collections.ErrNotFound) {
+		return DefaultParams(), nil
+	}
+	return p, err
 }

@@ -1,21 +1,318 @@
 package market
 
 import (
+	"context"
+	"errors"
+	"fmt"
+
+	"cosmossdk.io/collections"
+
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	deploymentv1beta4 "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
+	escrowtypes "github.com/akash-supercloud/akash/api/akash/escrow/types/v1"
+	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	types "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
+	"github.com/akash-supercloud/akash/x/deployment"
 )
 
 // DefaultGenesis returns the state of a new chain.
-func DefaultGenesis() *types.GenesisState { return &types.GenesisState{} }
+func DefaultGenesis() *types.GenesisState {
+	return &types.GenesisState{Params: DefaultParams(), Orders: []types.Order{}, Leases: []marketv1.Lease{}, Bids: []types.Bid{}}
+}
 
 // ValidateGenesis checks a genesis state by itself.
-func ValidateGenesis(g *types.GenesisState) error { return nil }
+func ValidateGenesis(g *types.GenesisState) error {
+	_, err := readGenesis(g)
+	return err
+}
 
-// InitGenesis fills the store.
-func (k *Keeper) InitGenesis(ctx sdk.Context, g *types.GenesisState) error { return nil }
+type genesisOrder struct {
+	id orderID
+	order
+}
 
-// ExportGenesis returns the whole state.
-func (k *Keeper) ExportGenesis(ctx sdk.Context) (*types.GenesisState, error) {
-	return DefaultGenesis(), nil
+type genesisEntry struct {
+	id bidID
+	entry
+}
+
+type contents struct {
+	orders  []*genesisOrder
+	entries []*genesisEntry
+}
+
+// readGenesis puts bids to their orders and leases to their bids.
+func readGenesis(g *types.GenesisState) (c contents, err error) {
+	if err := ValidateParams(g.Params); err != nil {
+		return c, err
+	}
+	orders := make(map[string]*genesisOrder, len(g.Orders))
+	for i := range g.Orders {
+		w := &g.Orders[i]
+		id, err := parseOrderID(&w.ID, func(f string, a ...any) error { return ErrOrderNotFound.Wrapf(f, a...) })
+		if err != nil {
+			return c, fmt.Errorf("orders[%d]: %w", i, err)
+		}
+		if w.State < types.OrderOpen || w.State > types.OrderClosed || w.CreatedAt < 0 {
+			return c, fmt.Errorf("orders[%d]: state %s, created at %d", i, w.State, w.CreatedAt)
+		}
+		if orders[string(id.Key())] != nil {
+			return c, fmt.Errorf("orders[%d]: %w", i, ErrOrderExists)
+		}
+		o := &genesisOrder{id, order{State: w.State, CreatedAt: w.CreatedAt}}
+		orders[string(id.Key())] = o
+		c.orders = append(c.orders, o)
+	}
+	entries := make(map[string]*genesisEntry, len(g.Bids))
+	for i := range g.Bids {
+		b := g.Bids[i]
+		id, err := parseBidID(&b.ID)
+		if err != nil {
+			return c, fmt.Errorf("bids[%d]: %w", i, err)
+		}
+		o := orders[string(id.orderID.Key())]
+		switch {
+		case o == nil:
+			return c, fmt.Errorf("bids[%d]: %w", i, ErrUnknownOrderForBid)
+		case entries[string(id.Key())] != nil:
+			return c, fmt.Errorf("bids[%d]: %w", i, ErrBidExists)
+		case b.State < types.BidOpen || b.State > types.BidClosed || b.Price.Amount.IsNil():
+			return c, fmt.Errorf("bids[%d]: %w", i, ErrInvalidBid)
+		case b.State == types.BidOpen && o.State == types.OrderOpen, b.State == types.BidActive && o.State == types.OrderActive:
+			o.Bids = append(o.Bids, string(id.provider))
+		case b.State == types.BidOpen || b.State == types.BidActive:
+			return c, fmt.Errorf("bids[%d]: the bid is %s, but its order is %s", i, b.State, o.State)
+		}
+		e := &genesisEntry{id, entry{Bid: b}}
+		entries[string(id.Key())] = e
+		c.entries = append(c.entries, e)
+	}
+	for i := range g.Leases {
+		l := g.Leases[i]
+		id, err := parseLeaseID(&l.ID)
+		if err != nil {
+			return c, fmt.Errorf("leases[%d]: %w", i, err)
+		}
+		e := entries[string(id.Key())]
+		if e == nil || e.Lease != nil {
+			return c, fmt.Errorf("leases[%d]: %w", i, ErrBidNotFound)
+		}
+		if running := l.State == marketv1.LeaseActive || l.State == marketv1.LeaseReclaiming; running != (e.Bid.State == types.BidActive) {
+			return c, fmt.Errorf("leases[%d]: the lease is %s, but its bid is %s", i, l.State, e.Bid.State)
+		}
+		e.Lease = &l
+	}
+	for i, o := range c.orders {
+		if o.State == types.OrderActive && (len(o.Bids) != 1 || entries[string(bidID{o.id, sdk.AccAddress(o.Bids[0])}.Key())].Lease == nil) {
+			return c, fmt.Errorf("orders[%d] is active, but has not one bid with a lease", i)
+		}
+	}
+	return c, nil
+}
+
+// InitGenesis fills the store from a genesis state.
+func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
+	c, err := readGenesis(g)
+	if err != nil {
+		return err
+	}
+	if err := k.setParams(ctx, g.Params); err != nil {
+		return err
+	}
+	for _, o := range c.orders {
+		m := k.orders
+		if o.State == types.OrderOpen {
+			m = k.open
+		}
+		if err := m.Set(ctx, o.id.Key(), o.order); err != nil {
+			return err
+		}
+	}
+	for _, e := range c.entries {
+		if err := k.entries.Set(ctx, e.id.Key(), e.entry); err != nil {
+			return err
+		}
+		if err := k.byProvider.Set(ctx, e.id.providerKey()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ExportGenesis returns the module's whole state: orders, open ones first, bids and leases,
+// each in order of their ids.
+func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error) {
+	g := DefaultGenesis()
+	p, err := k.Params(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g.Params = p
+	specs := k.newSpecs()
+	err = k.eachOrder(ctx, func(id orderID, o order) error {
+		w, err := specs.order(ctx, id, o)
+		g.Orders = append(g.Orders, w)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = k.eachBid(ctx, func(id bidID, e entry) error {
+		g.Bids = append(g.Bids, e.Bid)
+		if e.Lease != nil {
+			g.Leases = append(g.Leases, *e.Lease)
+		}
+		return nil
+	})
+	return g, err
+}
+
+func (k *Keeper) eachOrder(ctx context.Context, fn func(orderID, order) error) error {
+	for _, m := range []collections.Map[[]byte, order]{k.open, k.orders} {
+		err := each(ctx, m, func(b []byte, o order) error {
+			id, err := readOrderID(b)
+			if err != nil {
+				return err
+			}
+			return fn(id, o)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) eachBid(ctx context.Context, fn func(bidID, entry) error) error {
+	return each(ctx, k.entries, func(b []byte, e entry) error {
+		id, err := readBidID(b)
+		if err != nil {
+			return err
+		}
+		e.name(id)
+		return fn(id, e)
+	})
+}
+
+func each[V any](ctx context.Context, m collections.Map[[]byte, V], fn func([]byte, V) error) error {
+	it, err := m.Iterate(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for ; it.Valid(); it.Next() {
+		kv, err := it.KeyValue()
+		if err != nil {
+			return err
+		}
+		if err := fn(kv.Key, kv.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Invariants returns every way in which the market's state is broken, or doesn't fit the
+// deployments and escrow; nil if none. It reads all of the state.
+func (k *Keeper) Invariants(ctx context.Context) error {
+	var broken []error
+	bad := func(format string, args ...any) { broken = append(broken, fmt.Errorf(format, args...)) }
+
+	listed := map[string]types.Bid_State{} // bids that a live order lists
+	live := map[string]int{}               // live orders by group
+	err := k.eachOrder(ctx, func(id orderID, o order) error {
+		switch o.State {
+		case types.OrderOpen, types.OrderActive:
+			live[string(groupKey(id.ID, id.gseq))]++
+			state := types.BidOpen
+			if o.State == types.OrderActive {
+				state = types.BidActive
+				if len(o.Bids) != 1 {
+					bad("active order %s has %d winners", id.wire(), len(o.Bids))
+				}
+			}
+			for _, p := range o.Bids {
+				listed[string(bidID{id, sdk.AccAddress(p)}.Key())] = state
+			}
+		case types.OrderClosed:
+			if len(o.Bids) > 0 {
+				bad("closed order %s lists bids", id.wire())
+			}
+		default:
+			bad("order %s is %s", id.wire(), o.State)
+		}
+		if has, err := k.open.Has(ctx, id.Key()); err != nil || has != (o.State == types.OrderOpen) {
+			bad("order %s is %s, in the wrong store (%v)", id.wire(), o.State, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	bids := 0
+	err = k.eachBid(ctx, func(id bidID, e entry) error {
+		bids++
+		wire := id.wire()
+		if state, ok := listed[string(id.Key())]; ok && state != e.Bid.State {
+			bad("bid %s is %s, its order lists it as %s", wire, e.Bid.State, state)
+		} else if !ok && (e.Bid.State == types.BidOpen || e.Bid.State == types.BidActive) {
+			bad("bid %s is %s, but no order lists it", wire, e.Bid.State)
+		}
+		delete(listed, string(id.Key()))
+		if has, err := k.byProvider.Has(ctx, id.providerKey()); err != nil || !has {
+			bad("bid %s isn't in the index by provider (%v)", wire, err)
+		}
+		a, err := k.escrow.Account(ctx, id.account())
+		ended := e.Bid.State == types.BidLost || e.Bid.State == types.BidClosed
+		if err != nil || ended == (a.State.State == escrowtypes.StateOpen) {
+			bad("bid %s is %s, its deposit's account %s (%v)", wire, e.Bid.State, a.State.State, err)
+		}
+		if e.Lease == nil {
+			if e.Bid.State == types.BidActive {
+				bad("bid %s is active, but has no lease", wire)
+			}
+			return nil
+		}
+		running := e.Lease.State == marketv1.LeaseActive || e.Lease.State == marketv1.LeaseReclaiming
+		p, err := k.escrow.Payment(ctx, id.Account(), id.payment())
+		if err != nil || running != (p.State.State == escrowtypes.StateOpen) || running != (e.Bid.State == types.BidActive) {
+			bad("lease %s is %s, its bid %s, its payment %s (%v)", wire, e.Lease.State, e.Bid.State, p.State.State, err)
+		}
+		if dry := e.Lease.State == marketv1.LeaseInsufficientFunds; dry != (p.State.State == escrowtypes.StateOverdrawn) {
+			bad("lease %s is %s, its payment %s", wire, e.Lease.State, p.State.State)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for b, state := range listed {
+		bad("an order lists bid %x as %s, but there is none", b, state)
+	}
+	indexed := 0
+	if err := k.byProvider.Walk(ctx, nil, func([]byte) (bool, error) { indexed++; return false, nil }); err != nil {
+		return err
+	}
+	if indexed != bids {
+		bad("%d bids, but %d in the index by provider", bids, indexed)
+	}
+	err = k.deployment.Each(ctx, func(id deployment.ID, d deploymentv1beta4.GenesisDeployment) error {
+		for i, g := range d.Groups {
+			key := string(groupKey(id, uint32(i+1)))
+			want := 0
+			if g.State == deploymentv1beta4.GroupOpen {
+				want = 1
+			}
+			if live[key] != want {
+				bad("group %s is %s and has %d live orders", g.ID, g.State, live[key])
+			}
+			delete(live, key)
+		}
+		return nil
+	})
+	for g := range live {
+		bad("orders of group %x, which doesn't exist", g)
+	}
+	return errors.Join(err, errors.Join(broken...))
 }
