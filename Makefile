@@ -17,7 +17,7 @@ LDFLAGS = -s -w \
 HOME_DIR ?= $(HOME)/.akash/local
 UP_FLAGS ?=
 
-packages := containerd runc iproute2 nftables e2fsprogs protobuf-compiler ca-certificates gcc libc6-dev
+packages := containerd runc iproute2 nftables e2fsprogs protobuf-compiler ca-certificates git gcc libc6-dev
 
 .PHONY: help setup packages build examples sandbox up down reset test unit lint proto proto-check bench clean
 
@@ -62,7 +62,9 @@ reset:
 	build/akash down --all --home '$(HOME_DIR)'
 
 test: setup ## everything: unit, property, corpus, wire and end-to-end with real containers
-	AKASH_TEST_CONTAINERS=1 AKASH_BIN='$(CURDIR)/build/akash' go test -tags '$(BUILD_TAGS)' -timeout 40m ./...
+	AKASH_TEST_CONTAINERS=1 go test -tags '$(BUILD_TAGS)' -timeout 30m $$(go list ./... | grep -v /test/e2e)
+	@# Alone, so that its times mean something; -v shows them.
+	AKASH_TEST_CONTAINERS=1 AKASH_BIN='$(CURDIR)/build/akash' go test -v -count=1 -timeout 30m ./test/e2e
 
 unit: ## the tests that need neither root nor containers
 	go test -tags '$(BUILD_TAGS)' ./...
@@ -72,7 +74,7 @@ lint: ## gofmt, vet, staticcheck, and the generated code against its source
 	[ -z "$$unformatted" ] || { echo "not gofmt'ed:" $$unformatted >&2; exit 1; }
 	go vet -tags '$(BUILD_TAGS)' ./...
 	@mkdir -p build/bin
-	cd tools && go build -o ../build/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	cd tools/lint && go build -o ../../build/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	build/bin/staticcheck -tags '$(BUILD_TAGS)' $$(go list ./... | grep -v /api/)
 	@$(MAKE) --no-print-directory proto-check
 

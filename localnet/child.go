@@ -1,6 +1,7 @@
 package localnet
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -137,23 +138,37 @@ func openLog(home, name string) (*os.File, error) {
 	return os.OpenFile(logFile(home, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 }
 
+// writePid notes a process: its number, and when it began, since numbers are used again.
 func writePid(home, name string, pid int) error {
-	return os.WriteFile(pidFile(home, name), []byte(strconv.Itoa(pid)+"\n"), 0o640)
+	return os.WriteFile(pidFile(home, name), fmt.Appendf(nil, "%d %s\n", pid, beginning(pid)), 0o640)
 }
 
-// running returns the pid that the file names, if that process still is one of this home; else 0.
+// beginning is when a process began, in clock ticks since the machine did; "" if it has ended.
+func beginning(pid int) string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	// The second field is a name in brackets that may hold anything; state is the third, this the 22nd.
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(f) < 20 || f[0] == "Z" || f[0] == "X" {
+		return ""
+	}
+	return f[19]
+}
+
+// running returns the pid that the file names, if that very process still runs; else 0.
 func running(home, name string) int {
 	b, err := os.ReadFile(pidFile(home, name))
 	if err != nil {
 		return 0
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil || pid <= 1 {
+	f := strings.Fields(string(b))
+	if len(f) != 2 {
 		return 0
 	}
-	// The pid may belong to someone else by now.
-	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err != nil || !strings.Contains(string(line), home) {
+	pid, err := strconv.Atoi(f[0])
+	if err != nil || pid <= 1 || beginning(pid) != f[1] {
 		return 0
 	}
 	return pid

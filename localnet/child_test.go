@@ -70,7 +70,7 @@ func TestChild(t *testing.T) {
 	<-c.done
 
 	// A pid that is someone else's by now is left alone.
-	if err := writePid(home, "node", os.Getpid()); err != nil {
+	if err := os.WriteFile(pidFile(home, "node"), fmt.Appendf(nil, "%d 1\n", os.Getpid()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if p := running(home, "node"); p != 0 {

@@ -24,7 +24,7 @@ type Ports struct {
 	GRPC        int // queries and transactions, default 9090
 	REST        int // the same over HTTP, default 1317
 	Gateway     int // the provider's gateway for tenants, default 8443
-	GatewayGRPC int // the same over gRPC, default 8444
+	GatewayGRPC int // the same over gRPC, default the one after Gateway
 	Ingress     int // tenants' web pages, by host name, default 80
 	Registry    int // container images, default 5000
 }
@@ -51,6 +51,8 @@ type Options struct {
 	Sandbox string
 	// Out gets the progress; default standard output.
 	Out io.Writer
+
+	onReady func() // called once all is up
 }
 
 // normal fills the defaults in and refuses what can't be meant.
@@ -67,9 +69,6 @@ func (o Options) normal() (Options, error) {
 		return o, err
 	}
 	o.Home = abs
-	if len(o.Home) > maxHome {
-		return o, fmt.Errorf("the home folder's path has %d letters, and the limit is %d because sockets live below it; choose a shorter --home", len(o.Home), maxHome)
-	}
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1"
 	}
@@ -83,6 +82,9 @@ func (o Options) normal() (Options, error) {
 	for _, p := range o.Ports.all() {
 		if *p.n == 0 {
 			*p.n = p.standard + o.PortOffset
+			if p.n == &o.Ports.GatewayGRPC { // clients look for it one above the gateway
+				*p.n = o.Ports.Gateway + 1
+			}
 		}
 		if *p.n < 1 || *p.n > 65535 {
 			return o, fmt.Errorf("--%s %d is not a port; use 1 to 65535", p.flag, *p.n)
@@ -107,9 +109,6 @@ func (o Options) normal() (Options, error) {
 	}
 	return o, nil
 }
-
-// maxHome leaves room for the longest socket below it within the kernel's 107 bytes.
-const maxHome = 70
 
 // DefaultHome is ~/.akash/local.
 func DefaultHome() (string, error) {

@@ -66,3 +66,21 @@ func (p *progress) print(format string, args ...any) {
 	defer p.mu.Unlock()
 	fmt.Fprintf(p.out, format, args...)
 }
+
+// switchWriter lets what is written go elsewhere from some moment on.
+type switchWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (s *switchWriter) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(p)
+}
+
+func (s *switchWriter) set(w io.Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.w = w
+}

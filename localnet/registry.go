@@ -46,7 +46,7 @@ func serveRegistry(l net.Listener, dir string, logTo io.Writer) (*registry, erro
 	// Images for one platform are enough: an index may name others that nobody pushed.
 	cfg.Validation.Manifests.Indexes.Platforms = "none"
 	r := &registry{app: handlers.NewApp(context.Background(), cfg)}
-	r.srv = &http.Server{Handler: r.app, ReadHeaderTimeout: 10 * time.Second, }
+	r.srv = &http.Server{Handler: r.app, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := r.srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			logrus.Errorf("registry: %v", err)

@@ -1,0 +1,95 @@
+package localnet
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	deploymentv1 "github.com/akash-supercloud/akash/api/akash/deployment/v1"
+	"github.com/akash-supercloud/akash/client"
+	"github.com/akash-supercloud/akash/examples"
+	"github.com/akash-supercloud/akash/sdl"
+)
+
+// deployDemo rents a container for the example page, as any tenant would, unless an earlier up did and
+// its lease still runs. It returns once the page answers 200.
+func (m *market) deployDemo(ctx context.Context) (string, error) {
+	if old, err := ReadState(m.o.Home); err == nil && old.Demo != nil && m.demoStands(ctx, old.Demo) {
+		m.demo = old.Demo
+		return fmt.Sprintf("deployment %d goes on", m.demo.Dseq), m.writeState(m.demo)
+	}
+	spec, err := sdl.Parse("examples/web/deploy.yaml", examples.Web)
+	if err != nil {
+		return "", err
+	}
+	d, err := m.client.Deploy(ctx, client.DeployOptions{
+		Spec: spec, From: "tenant", IngressPort: strconv.Itoa(m.o.Ports.Ingress), ReadyTimeout: 2 * time.Minute,
+	})
+	if err != nil {
+		return "", err
+	}
+	if len(d.URLs) == 0 {
+		return "", fmt.Errorf("deployment %d has no URL", d.DSeq)
+	}
+	m.demo = &Demo{Dseq: d.DSeq, URL: d.URLs[0].Address}
+	if err := answers(ctx, m.demo.URL, 10*time.Second); err != nil {
+		return "", err
+	}
+	var parts []string
+	for _, t := range d.Timings {
+		parts = append(parts, fmt.Sprintf("%s %.1f", t.Step, t.Took.Seconds()))
+	}
+	return fmt.Sprintf("deployment %d: %s", d.DSeq, strings.Join(parts, ", ")), m.writeState(m.demo)
+}
+
+// demoStands tells whether an earlier example still is what its URL says.
+func (m *market) demoStands(ctx context.Context, d *Demo) bool {
+	owner, err := m.client.Address("tenant")
+	if err != nil {
+		return false
+	}
+	on, err := m.client.Deployment(ctx, deploymentv1.DeploymentID{Owner: owner.String(), DSeq: d.Dseq})
+	if err != nil || on.Deployment.State != deploymentv1.DeploymentActive {
+		return false
+	}
+	// Other ports than last time make another URL of it.
+	if !strings.HasSuffix(d.URL, portOf(m.o.Ports.Ingress)) {
+		return false
+	}
+	return answers(ctx, d.URL, 20*time.Second) == nil
+}
+
+func portOf(port int) string {
+	if port == 80 {
+		return ""
+	}
+	return ":" + strconv.Itoa(port)
+}
+
+// answers waits until a page says 200.
+func answers(ctx context.Context, url string, limit time.Duration) error {
+	web := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return client.Dial(ctx, network, addr)
+		}}}
+	return poll(ctx, limit, func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		resp, err := web.Do(req)
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answers %s", url, resp.Status)
+		}
+		return nil
+	})
+}
