@@ -8,6 +8,7 @@ package genesis
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -109,10 +110,7 @@ func (p Preset) ConsensusParams() *cmttypes.ConsensusParams {
 
 // State returns the modules' genesis: defaults with the preset's parameters.
 func (p Preset) State(cdc codec.Codec, defaults map[string]json.RawMessage) map[string]json.RawMessage {
-	state := make(map[string]json.RawMessage, len(defaults))
-	for name, data := range defaults {
-		state[name] = data
-	}
+	state := maps.Clone(defaults)
 	coin := func(n int64) sdk.Coins { return sdk.NewCoins(sdk.NewInt64Coin(app.BondDenom, n)) }
 
 	staking := stakingtypes.DefaultGenesisState()

@@ -157,3 +157,11 @@ func localSDK() *serverconfig.Config {
 	c.Pruning, c.PruningKeepRecent, c.PruningInterval = pruningtypes.PruningOptionCustom, "1000", "100"
 	return c
 }
+
+// WriteComet saves comet as config.toml of its root.
+func WriteComet(comet *cmtcfg.Config) error {
+	path := filepath.Join(comet.RootDir, "config", "config.toml")
+	cmtcfg.WriteConfigFile(path, comet)
+	_, err := os.Stat(path)
+	return err
+}

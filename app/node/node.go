@@ -110,7 +110,10 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 	if err != nil {
 		return fmt.Errorf("the chain's database in %s can't be opened: %w", filepath.Join(s.comet.RootDir, "data"), err)
 	}
-	chain := app.New(logger, db, s.viper, server.DefaultBaseappOptions(s.viper)...)
+	chain, err := open(logger, db, s)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
 	defer func() { err = errors.Join(err, chain.Close()) }()
 
 	comet := *s.comet
@@ -207,6 +210,16 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 		})
 	}
 	return g.Wait()
+}
+
+// open loads the chain; the SDK panics over a state that it can't read.
+func open(logger log.Logger, db dbm.DB, s settings) (chain *app.App, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the chain's state in %s can't be loaded: %v", filepath.Join(s.comet.RootDir, "data"), r)
+		}
+	}()
+	return app.New(logger, db, s.viper, server.DefaultBaseappOptions(s.viper)...), nil
 }
 
 func listen(name, addr, flag string) (net.Listener, error) {

@@ -5,11 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/akash-supercloud/akash/app/genesis"
 	"github.com/akash-supercloud/akash/app/node"
 )
 
@@ -158,4 +164,110 @@ func TestNode(t *testing.T) {
 	}
 	await(t, at, before+2)
 	stop()
+}
+
+// TestMain lets the test binary be a node that can be killed.
+func TestMain(m *testing.M) {
+	home := os.Getenv("AKASH_TEST_NODE")
+	if home == "" {
+		os.Exit(m.Run())
+	}
+	err := node.Run(context.Background(), node.Config{Home: home, RPCAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", RESTAddr: "127.0.0.1:0", P2PAddr: "127.0.0.1:0",
+		Log: os.Stderr, Ready: func(a node.Addresses) { fmt.Println(a.RPC) }})
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+// TestKill kills a node again and again, at no particular moment; each time it goes on from its last block.
+func TestKill(t *testing.T) {
+	home := t.TempDir()
+	if err := node.Init(home, node.GenesisConfig{BlockTime: 50 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	reached := int64(0)
+	for round := range 4 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "AKASH_TEST_NODE="+home)
+		var log strings.Builder
+		cmd.Stderr = &log
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var at node.Addresses
+		_, scanErr := fmt.Fscanln(out, &at.RPC)
+		if scanErr == nil {
+			h, _ := height(t, at)
+			if h < reached {
+				t.Errorf("round %d: height %d; %d had been reached", round, h, reached)
+			}
+			await(t, at, reached+7+int64(round))
+			reached, _ = height(t, at)
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		if scanErr != nil {
+			t.Fatalf("round %d: the node didn't start: %s", round, log.String())
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	if err := node.Run(context.Background(), node.Config{Home: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "there is no node in") {
+		t.Errorf("an empty home: %v", err)
+	}
+	home := t.TempDir()
+	if err := node.Init(home, node.GenesisConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := node.Init(home, node.GenesisConfig{}); err == nil || !strings.Contains(err.Error(), "has a genesis already") {
+		t.Errorf("a second Init: %v", err)
+	}
+	if err := node.Init(t.TempDir(), node.GenesisConfig{Accounts: []genesis.Account{{Address: "cosmos1x", Coins: nil}}}); err == nil {
+		t.Error("a foreign address was funded")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	err = node.Run(context.Background(), node.Config{Home: home, RPCAddr: l.Addr().String()})
+	if err == nil || !strings.Contains(err.Error(), "is taken") || !strings.Contains(err.Error(), "--rpc-addr") {
+		t.Errorf("a taken port: %v", err)
+	}
+	at, _ := start(t, home)
+	await(t, at, 1)
+	err = node.Run(context.Background(), node.Config{Home: home, RPCAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", RESTAddr: "127.0.0.1:0", P2PAddr: "127.0.0.1:0"})
+	if err == nil || !strings.Contains(err.Error(), "another node runs on") {
+		t.Errorf("a second node on one home: %v", err)
+	}
+}
+
+// TestManyAccounts holds that a genesis of thousands is quick.
+func TestManyAccounts(t *testing.T) {
+	var accounts []genesis.Account
+	for i := range 5000 {
+		addr := make([]byte, 20)
+		addr[0], addr[1] = byte(i>>8), byte(i)
+		accounts = append(accounts, genesis.Account{Address: sdk.AccAddress(addr).String(), Coins: sdk.NewCoins(sdk.NewInt64Coin("uact", 7), sdk.NewInt64Coin("uakt", 5))})
+	}
+	home, began := t.TempDir(), time.Now()
+	if err := node.Init(home, node.GenesisConfig{Accounts: accounts}); err != nil {
+		t.Fatal(err)
+	}
+	at, _ := start(t, home)
+	await(t, at, 2)
+	t.Logf("5,000 accounts: second block after %s", time.Since(began))
+	var b struct {
+		Balance struct{ Denom, Amount string }
+	}
+	get(t, "http://"+at.REST+"/cosmos/bank/v1beta1/balances/"+accounts[4999].Address+"/by_denom?denom=uact", &b)
+	if b.Balance.Amount != "7" {
+		t.Errorf("balance: %+v", b)
+	}
 }

@@ -76,8 +76,8 @@ func (k *Keeper) Get(ctx context.Context, owner, auditor sdk.AccAddress) (auditv
 	return record(at, v), err == nil, err
 }
 
-// Provider returns what all auditors vouch for of the provider owner, by auditor's address.
-func (k *Keeper) Provider(ctx context.Context, owner sdk.AccAddress) ([]auditv1.AuditedProvider, error) {
+// Audited returns what all auditors vouch for of the provider owner, by auditor's address.
+func (k *Keeper) Audited(ctx context.Context, owner sdk.AccAddress) ([]auditv1.AuditedProvider, error) {
 	var out []auditv1.AuditedProvider
 	err := k.records.Walk(ctx, collections.NewPrefixedPairRange[sdk.AccAddress, sdk.AccAddress](owner),
 		func(at key, v auditv1.AuditedAttributesStore) (bool, error) {

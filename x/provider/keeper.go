@@ -55,8 +55,8 @@ func NewKeeper(cdc codec.BinaryCodec, storeService store.KVStoreService) *Keeper
 // SetLeases says who knows of a provider's leases.
 func (k *Keeper) SetLeases(l Leases) { k.leases = l }
 
-// Get returns the record of owner, and whether there is one.
-func (k *Keeper) Get(ctx context.Context, owner sdk.AccAddress) (v1beta4.Provider, bool, error) {
+// Provider returns the record of owner, and whether there is one.
+func (k *Keeper) Provider(ctx context.Context, owner sdk.AccAddress) (v1beta4.Provider, bool, error) {
 	p, err := k.providers.Get(ctx, owner)
 	if errors.Is(err, collections.ErrNotFound) {
 		return v1beta4.Provider{}, false, nil

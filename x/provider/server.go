@@ -115,7 +115,7 @@ func (s queryServer) Provider(ctx context.Context, req *v1beta4.QueryProviderReq
 	if err != nil {
 		return nil, cosmoserrors.Wrapf(ErrInvalidAddress, "owner %s", quote(req.Owner))
 	}
-	p, ok, err := s.k.Get(ctx, owner)
+	p, ok, err := s.k.Provider(ctx, owner)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,175 @@
+package appcmd_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cosmos/cosmos-sdk/client/keys"
+	"github.com/cosmos/cosmos-sdk/crypto/hd"
+	"github.com/cosmos/cosmos-sdk/crypto/keyring"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/akash-supercloud/akash/app"
+	appcmd "github.com/akash-supercloud/akash/app/cmd"
+	"github.com/akash-supercloud/akash/app/node"
+)
+
+func root() *cobra.Command {
+	cmd := &cobra.Command{Use: "akash", SilenceErrors: true, SilenceUsage: true}
+	cmd.AddCommand(appcmd.Start(), appcmd.Genesis(), appcmd.Comet(), appcmd.Export(), appcmd.Snapshots(), appcmd.Prune(), appcmd.Rollback(),
+		appcmd.Tx(), appcmd.Query(), keys.Commands())
+	return cmd
+}
+
+// The test binary is also the program under test: some commands leave databases open until they exit.
+func TestMain(m *testing.M) {
+	if os.Getenv("AKASH_TEST_COMMAND") == "" {
+		os.Exit(m.Run())
+	}
+	if err := root().Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func process(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), "AKASH_TEST_COMMAND=1")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("akash %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	return string(out)
+}
+
+func run(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := try(args...)
+	if err != nil {
+		t.Fatalf("akash %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func try(args ...string) (string, error) {
+	var out bytes.Buffer
+	cmd := root()
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(io.Discard)
+	cmd.SetIn(strings.NewReader(""))
+	err := cmd.ExecuteContext(context.Background())
+	return out.String(), err
+}
+
+// TestNetworkByCommands makes a network with the genesis commands, runs it, and sends coins on it.
+func TestNetworkByCommands(t *testing.T) {
+	home := t.TempDir()
+	enc := app.NewEncoding()
+	kr, err := keyring.New(app.Name, keyring.BackendTest, home, nil, enc.Codec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := map[string]string{}
+	for _, name := range []string{"val", "friend"} {
+		k, _, err := kr.NewMnemonic(name, keyring.English, sdk.FullFundraiserPath, "", hd.Secp256k1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := k.GetAddress()
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr[name] = a.String()
+	}
+	h := []string{"--home", home}
+	in := func(args ...string) string { return run(t, append(args, h...)...) }
+	in("genesis", "init", "me", "--preset", "local", "--chain-id", "cmd-1")
+	if _, err := try(append([]string{"genesis", "init", "me"}, h...)...); err == nil {
+		t.Error("a second init replaced the genesis")
+	}
+	in("genesis", "add-account", addr["val"], "2000000000uakt,5000uact")
+	in("genesis", "gentx", "val", "1000000000uakt", "--keyring-backend", "test", "--chain-id", "cmd-1")
+	in("genesis", "collect")
+	in("genesis", "validate")
+
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan node.Addresses, 1), make(chan error, 1)
+	go func() {
+		ended <- node.Run(ctx, node.Config{Home: home, RPCAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", RESTAddr: "127.0.0.1:0", P2PAddr: "127.0.0.1:0",
+			Ready: func(a node.Addresses) { ready <- a }})
+	}()
+	stop := func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}
+	var at node.Addresses
+	select {
+	case at = <-ready:
+	case err := <-ended:
+		t.Fatalf("Run: %v", err)
+	}
+	n := []string{"--node", "tcp://" + at.RPC}
+	ask := func(args ...string) string { return run(t, append(append(args, n...), "--output", "json")...) }
+	until(t, "the first block", func() bool {
+		_, err := try(append([]string{"query", "comet", "block-latest"}, n...)...)
+		return err == nil && strings.Contains(ask("query", "bank", "balances", addr["val"]), `"5000"`)
+	})
+	ask(append([]string{"tx", "bank", "send", "val", addr["friend"], "123uact", "--keyring-backend", "test", "--yes"}, h...)...)
+	until(t, "the friend's coins", func() bool {
+		return strings.Contains(ask("query", "bank", "balance", addr["friend"], "uact"), `"123"`)
+	})
+	var acc struct {
+		Account struct {
+			Value struct {
+				Number string `json:"account_number"`
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(ask("query", "auth", "account", addr["friend"])), &acc); err != nil {
+		t.Fatal(err)
+	}
+	if len(acc.Account.Value.Number) > 15 {
+		t.Errorf("account number %s is beyond 2^53", acc.Account.Value.Number)
+	}
+	if out := ask("query", "provider", "providers", "--page-limit", "5"); !strings.Contains(out, `"providers"`) {
+		t.Errorf("providers: %s", out)
+	}
+	if out, err := try(append([]string{"query", "provider", "provider", "--owner", addr["val"]}, n...)...); err == nil || !strings.Contains(err.Error(), "address not found") {
+		t.Errorf("an unknown provider: %v %s", err, out)
+	}
+	stop()
+	if out := process(t, append([]string{"export"}, h...)...); !strings.Contains(out, addr["friend"]) {
+		t.Errorf("the export doesn't name %s", addr["friend"])
+	}
+	process(t, append([]string{"rollback"}, h...)...)
+	process(t, append([]string{"snapshots", "list"}, h...)...)
+	if id := in("comet", "show-node-id"); len(strings.TrimSpace(id)) != 40 {
+		t.Errorf("node id %q", id)
+	}
+}
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("%s didn't come within 30 s", what)
+}

@@ -1,0 +1,178 @@
+package appcmd
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	cmtcmd "github.com/cometbft/cometbft/cmd/cometbft/commands"
+	"github.com/spf13/cobra"
+
+	"github.com/cosmos/cosmos-sdk/client/flags"
+	"github.com/cosmos/cosmos-sdk/client/pruning"
+	"github.com/cosmos/cosmos-sdk/client/snapshot"
+	"github.com/cosmos/cosmos-sdk/server"
+	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
+	"github.com/cosmos/cosmos-sdk/x/genutil"
+	genutilcli "github.com/cosmos/cosmos-sdk/x/genutil/client/cli"
+
+	"github.com/akash-supercloud/akash/app"
+	"github.com/akash-supercloud/akash/app/genesis"
+	"github.com/akash-supercloud/akash/app/node"
+)
+
+const flagPreset = "preset"
+
+var serverTemplate = serverconfig.DefaultConfigTemplate
+
+// Start returns "start": run the node of a home folder until it is interrupted.
+func Start() *cobra.Command {
+	var cfg node.Config
+	var set map[string]string
+	cmd := &cobra.Command{
+		Use:   "start",
+		Short: "run a node",
+		Long: "Run the node whose config, keys and data are in the home folder, until Ctrl-C or SIGTERM.\n" +
+			"It listens for RPC, gRPC and REST; the addresses in config.toml and app.toml count unless a flag says otherwise.",
+		Args:              cobra.NoArgs,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnv(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg.Home = homeOf(cmd)
+			cfg.Log = cmd.ErrOrStderr()
+			cfg.Options = map[string]any{}
+			for name, value := range set {
+				cfg.Options[name] = value
+			}
+			for _, name := range []string{server.FlagMinGasPrices, server.FlagPruning, server.FlagBlockExecutor} {
+				if f := cmd.Flags().Lookup(name); f.Changed {
+					cfg.Options[name] = f.Value.String()
+				}
+			}
+			cfg.Ready = func(a node.Addresses) {
+				fmt.Fprintf(cmd.OutOrStdout(), "node %s: RPC http://%s, gRPC %s, REST http://%s\n", cfg.Home, a.RPC, a.GRPC, a.REST)
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return node.Run(ctx, cfg)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&cfg.RPCAddr, "rpc-addr", "", "host:port of the RPC")
+	f.StringVar(&cfg.GRPCAddr, "grpc-addr", "", "host:port of gRPC")
+	f.StringVar(&cfg.RESTAddr, "rest-addr", "", "host:port of REST")
+	f.StringVar(&cfg.P2PAddr, "p2p-addr", "", "host:port for other nodes")
+	f.StringVar(&cfg.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.BoolVar(&cfg.LogJSON, "log-json", false, "write the log as JSON")
+	f.String(server.FlagMinGasPrices, app.MinGasPrices, "the least gas price that this node takes")
+	f.String(server.FlagPruning, "default", "which old states to keep: default, nothing, everything, custom")
+	f.String(server.FlagBlockExecutor, "sequential", "how transactions run: sequential, block-stm")
+	f.StringToStringVar(&set, "set", nil, "override a setting of app.toml or config.toml, as in consensus.timeout_commit=1s")
+	return withHome(cmd)
+}
+
+// Genesis returns "genesis": make and check a network's first state.
+func Genesis() *cobra.Command {
+	chain := app.NewOffline()
+	enc, basics := chain.Encoding, chain.BasicManager()
+	home := DefaultHome()
+	sdkCommands := genutilcli.Commands(enc.TxConfig, basics, home)
+	cmd := &cobra.Command{
+		Use:               "genesis",
+		Short:             "make a network's first state",
+		PersistentPreRunE: forServer(enc),
+	}
+	for _, sub := range sdkCommands.Commands() {
+		switch sub.Name() { // shorter names; the SDK's stay as aliases
+		case "add-genesis-account":
+			sub.Use, sub.Aliases = "add-account [address_or_key_name] [coin][,[coin]]", append(sub.Aliases, "add-genesis-account")
+		case "bulk-add-genesis-account":
+			sub.Use, sub.Aliases = "add-accounts [/file/path.json]", append(sub.Aliases, "bulk-add-genesis-account")
+		case "collect-gentxs":
+			sub.Use, sub.Aliases = "collect", append(sub.Aliases, "collect-gentxs")
+		}
+		cmd.AddCommand(sub)
+	}
+	cmd.AddCommand(genesisInit(chain))
+	return withHome(cmd)
+}
+
+// genesisInit differs from the SDK's init in that the parameters are those of a preset.
+func genesisInit(chain *app.App) *cobra.Command {
+	var preset, chainID string
+	var overwrite bool
+	cmd := &cobra.Command{
+		Use:   "init MONIKER",
+		Short: "make a node's keys and config, and a genesis without accounts",
+		Long: "Make the home folder of a node: its keys, config.toml and app.toml, and a genesis with the parameters of a preset.\n" +
+			"Then: add-account, gentx, collect, validate. To join a network that exists, replace config/genesis.json by that network's.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := genesis.Find(preset)
+			if err != nil {
+				return err
+			}
+			if chainID == "" {
+				chainID = p.ChainID
+			}
+			config := server.GetServerContextFromCmd(cmd).Config
+			config.SetRoot(homeOf(cmd))
+			config.Moniker = args[0]
+			if _, err := os.Stat(config.GenesisFile()); err == nil && !overwrite {
+				return fmt.Errorf("%s exists; add --overwrite to replace it", config.GenesisFile())
+			}
+			id, _, err := genutil.InitializeNodeValidatorFiles(config)
+			if err != nil {
+				return err
+			}
+			doc, err := p.Doc(chainID, time.Now(), p.State(chain.Codec, chain.DefaultGenesis()))
+			if err != nil {
+				return err
+			}
+			if err := doc.SaveAs(config.GenesisFile()); err != nil {
+				return err
+			}
+			if err := node.WriteComet(config); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s of chain %s in %s, node id %s\n", p.Name, chainID, config.RootDir, id)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&preset, flagPreset, "mainnet", "parameters: local, testnet or mainnet")
+	cmd.Flags().StringVar(&chainID, flags.FlagChainID, "", "name of the network; default the preset's")
+	cmd.Flags().BoolVarP(&overwrite, "overwrite", "o", false, "replace a genesis that is there")
+	return cmd
+}
+
+// Comet returns "comet": the node's identity and repairs of its block store.
+func Comet() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "comet",
+		Aliases:           []string{"cometbft", "tendermint"},
+		Short:             "identity and block store of a node",
+		PersistentPreRunE: forServer(app.NewOffline().Encoding),
+	}
+	cmd.AddCommand(server.ShowNodeIDCmd(), server.ShowValidatorCmd(), server.ShowAddressCmd(), server.VersionCmd(),
+		cmtcmd.ResetAllCmd, cmtcmd.ResetStateCmd, server.BootstrapStateCmd(app.Creator))
+	return withHome(cmd)
+}
+
+// Export returns "export": write a node's state as a genesis.
+func Export() *cobra.Command { return served(server.ExportCmd(app.Export, DefaultHome())) }
+
+// Snapshots returns "snapshots": list, take, restore and pack state snapshots.
+func Snapshots() *cobra.Command { return served(snapshot.Cmd(app.Creator)) }
+
+// Prune returns "prune": drop old states of a stopped node.
+func Prune() *cobra.Command { return served(pruning.Cmd(app.Creator, DefaultHome())) }
+
+// Rollback returns "rollback": take a stopped node one block back.
+func Rollback() *cobra.Command { return served(server.NewRollbackCmd(app.Creator, DefaultHome())) }
+
+func served(cmd *cobra.Command) *cobra.Command {
+	cmd.PersistentPreRunE = forServer(app.NewOffline().Encoding)
+	return withHome(cmd)
+}

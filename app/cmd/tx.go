@@ -1,0 +1,87 @@
+package appcmd
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/cosmos/cosmos-sdk/client"
+	"github.com/cosmos/cosmos-sdk/client/flags"
+	authcli "github.com/cosmos/cosmos-sdk/x/auth/client/cli"
+
+	"github.com/akash-supercloud/akash/app"
+)
+
+// GasPrices is what a client pays for gas unless told otherwise: ten times what a node asks at least.
+const GasPrices = "0.025uakt"
+
+// forClient prepares commands that talk to a node: keyring, node, chain id (asked from the node if not given).
+func forClient(enc app.Encoding) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		if err := fromEnv(cmd); err != nil {
+			return err
+		}
+		setContext(cmd)
+		c, err := client.ReadPersistentCommandFlags(clientContext(cmd, enc), cmd.Flags())
+		if err != nil {
+			return err
+		}
+		offline, _ := cmd.Flags().GetBool(flags.FlagOffline)
+		if f := cmd.Flags().Lookup(flags.FlagChainID); f != nil && f.Value.String() == "" && !offline && c.Client != nil {
+			if node, ok := c.Client.(client.CometRPC); ok {
+				if s, err := node.Status(cmd.Context()); err == nil {
+					c = c.WithChainID(s.NodeInfo.Network)
+					if err := cmd.Flags().Set(flags.FlagChainID, s.NodeInfo.Network); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		return client.SetCmdClientContext(cmd, c)
+	}
+}
+
+// Tx returns "tx": sign and send messages of the Cosmos SDK's modules, and handle signed transactions. Commands of
+// the market's modules are added by the caller, who can give them TxFlags.
+func Tx() *cobra.Command {
+	chain := app.NewOffline()
+	cmd := &cobra.Command{
+		Use:               "tx",
+		Short:             "sign and send transactions",
+		PersistentPreRunE: forClient(chain.Encoding),
+	}
+	cmd.AddCommand(authcli.GetSignCommand(), authcli.GetSignBatchCommand(), authcli.GetMultiSignCommand(), authcli.GetMultiSignBatchCmd(),
+		authcli.GetValidateSignaturesCommand(), authcli.GetBroadcastCommand(), authcli.GetEncodeCommand(), authcli.GetDecodeCommand(),
+		authcli.GetSimulateCmd())
+	chain.BasicManager().AddTxCommands(cmd)
+	walk(cmd, func(c *cobra.Command) { defaults(c.Flags()) })
+	return withHome(cmd)
+}
+
+// TxFlags gives cmd the usual flags of a transaction, with this chain's defaults.
+func TxFlags(cmd *cobra.Command) {
+	flags.AddTxFlagsToCmd(cmd)
+	defaults(cmd.Flags())
+}
+
+func defaults(fs *pflag.FlagSet) {
+	if fs.Lookup(flags.FlagGas) == nil || fs.Lookup(flags.FlagGasPrices) == nil {
+		return
+	}
+	for name, value := range map[string]string{flags.FlagGas: "auto", flags.FlagGasAdjustment: "1.5", flags.FlagGasPrices: GasPrices} {
+		f := fs.Lookup(name)
+		if f == nil {
+			continue
+		}
+		if err := f.Value.Set(value); err != nil {
+			panic(err)
+		}
+		f.DefValue = value
+	}
+}
+
+func walk(cmd *cobra.Command, fn func(*cobra.Command)) {
+	fn(cmd)
+	for _, c := range cmd.Commands() {
+		walk(c, fn)
+	}
+}
