@@ -751,3 +751,15 @@ func (m *Manager) Ensure(leases []marketv1.Lease) error {
 	}
 	return nil
 }
+
+// Restore holds the room of every lease on record, before anything new is promised.
+func (m *Manager) Restore() error {
+	var leases []state.Lease
+	if err := m.opt.Store.View(func(tx *state.Tx) (err error) { leases, err = tx.Leases(); return err }); err != nil {
+		return err
+	}
+	for _, l := range leases {
+		m.hold(l)
+	}
+	return nil
+}
