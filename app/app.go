@@ -7,6 +7,7 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -83,6 +84,9 @@ import (
 	"github.com/akash-supercloud/akash/app/ante"
 	"github.com/akash-supercloud/akash/x/audit"
 	"github.com/akash-supercloud/akash/x/cert"
+	"github.com/akash-supercloud/akash/x/deployment"
+	"github.com/akash-supercloud/akash/x/escrow"
+	"github.com/akash-supercloud/akash/x/market"
 	"github.com/akash-supercloud/akash/x/provider"
 )
 
@@ -95,6 +99,7 @@ var moduleAccounts = map[string][]string{
 	stakingtypes.NotBondedPoolName:      {authtypes.Burner, authtypes.Staking},
 	stakingtypes.KeyRotationFeePoolName: {authtypes.Burner},
 	govtypes.ModuleName:                 {authtypes.Burner},
+	escrow.ModuleName:                   nil,
 }
 
 // App is the state machine behind CometBFT. Make one with New.
@@ -121,9 +126,12 @@ type App struct {
 	Authz        authzkeeper.Keeper
 	Consensus    consensuskeeper.Keeper
 
-	Provider *provider.Keeper
-	Audit    *audit.Keeper
-	Cert     *cert.Keeper
+	Provider   *provider.Keeper
+	Audit      *audit.Keeper
+	Cert       *cert.Keeper
+	Escrow     *escrow.Keeper
+	Deployment *deployment.Keeper
+	Market     *market.Keeper
 }
 
 var _ servertypes.Application = (*App)(nil)
@@ -145,7 +153,7 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 		authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, minttypes.StoreKey, distrtypes.StoreKey,
 		slashingtypes.StoreKey, govtypes.StoreKey, consensustypes.StoreKey, upgradetypes.StoreKey, feegrant.StoreKey,
 		evidencetypes.StoreKey, authzkeeper.StoreKey,
-		provider.StoreKey, audit.StoreKey, cert.StoreKey,
+		provider.StoreKey, audit.StoreKey, cert.StoreKey, escrow.StoreKey, deployment.StoreKey, market.StoreKey,
 	)
 	a := &App{BaseApp: base, Encoding: enc, keys: keys, objects: storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey)}
 	store := func(name string) corestore.KVStoreService { return runtime.NewKVStoreService(keys[name]) }
@@ -181,6 +189,10 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 	a.Provider = provider.NewKeeper(cdc, store(provider.StoreKey))
 	a.Audit = audit.NewKeeper(cdc, store(audit.StoreKey))
 	a.Cert = cert.NewKeeper(cdc, store(cert.StoreKey))
+	a.Escrow = escrow.NewKeeper(cdc, store(escrow.StoreKey), a.Bank, a.Authz)
+	a.Deployment = deployment.NewKeeper(cdc, store(deployment.StoreKey), a.Escrow, authority)
+	a.Market = market.NewKeeper(cdc, store(market.StoreKey), a.Escrow, a.Deployment, a.Provider, a.Audit, a.Account, a.Bank, authority)
+	a.Provider.SetLeases(a.Market)
 
 	a.modules = module.NewManager(
 		genutil.NewAppModule(a.Account, a.Staking, a, enc.TxConfig),
@@ -195,11 +207,14 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 		staking.NewAppModule(cdc, a.Staking, a.Account, a.Bank),
 		upgrade.NewAppModule(a.Upgrade, accountCodec),
 		evidence.NewAppModule(a.Evidence),
-		authzmodule.NewAppModule(cdc, a.Authz, a.Account, a.Bank, enc.Registry),
+		escrow.NewAuthzModule(authzmodule.NewAppModule(cdc, a.Authz, a.Account, a.Bank, enc.Registry), a.Authz, a.Escrow),
 		consensus.NewAppModule(cdc, a.Consensus),
 		provider.NewAppModule(cdc, a.Provider),
 		audit.NewAppModule(cdc, a.Audit),
 		cert.NewAppModule(cdc, a.Cert),
+		escrow.NewAppModule(cdc, a.Escrow),
+		deployment.NewAppModule(cdc, a.Deployment),
+		market.NewAppModule(cdc, a.Market),
 	)
 	a.basics = module.NewBasicManagerFromManager(a.modules, map[string]module.AppModuleBasic{
 		genutiltypes.ModuleName: genutil.NewAppModuleBasic(genutiltypes.DefaultMessageValidator),
@@ -256,7 +271,7 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 // endBlockers: bank first, which credits what the block's transactions paid; then governance, whose decisions count in
 // the same block; then the validator set; then the market.
 func endBlockers() []string {
-	return []string{banktypes.ModuleName, govtypes.ModuleName, stakingtypes.ModuleName, feegrant.ModuleName}
+	return []string{banktypes.ModuleName, govtypes.ModuleName, stakingtypes.ModuleName, feegrant.ModuleName, escrow.ModuleName}
 }
 
 // genesisOrder is the order in which modules read the genesis: accounts and coins first, the market's registries
@@ -266,7 +281,7 @@ func genesisOrder() []string {
 		authtypes.ModuleName, banktypes.ModuleName, distrtypes.ModuleName, stakingtypes.ModuleName, slashingtypes.ModuleName,
 		govtypes.ModuleName, minttypes.ModuleName, genutiltypes.ModuleName, evidencetypes.ModuleName, authz.ModuleName,
 		feegrant.ModuleName, upgradetypes.ModuleName, vestingtypes.ModuleName, consensustypes.ModuleName,
-		provider.ModuleName, audit.ModuleName, cert.ModuleName,
+		provider.ModuleName, audit.ModuleName, cert.ModuleName, escrow.ModuleName, deployment.ModuleName, market.ModuleName,
 	}
 }
 
@@ -288,6 +303,12 @@ func (a *App) initChain(ctx sdk.Context, req *abci.RequestInitChain) (*abci.Resp
 		return nil, err
 	}
 	return a.modules.InitGenesis(ctx, a.Codec, state)
+}
+
+// Invariants checks what must hold between blocks: the escrow's coins against its accounts, and the states of
+// deployments, orders, bids and leases against each other. It reads the whole market.
+func (a *App) Invariants(ctx sdk.Context) error {
+	return errors.Join(a.Escrow.Invariants(ctx), a.Deployment.Invariants(ctx), a.Market.Invariants(ctx))
 }
 
 // LoadHeight loads the state of one height, for export and rollback.

@@ -2,9 +2,6 @@ package app
 
 import (
 	"fmt"
-	"maps"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	dbm "github.com/cosmos/cosmos-db"
 	"github.com/cosmos/gogoproto/proto"
@@ -20,7 +17,7 @@ import (
 	authtx "github.com/cosmos/cosmos-sdk/x/auth/tx"
 	"github.com/cosmos/cosmos-sdk/x/tx/signing"
 
-	"github.com/akash-supercloud/akash/x/cert"
+	"github.com/akash-supercloud/akash/api"
 )
 
 // Encoding is how transactions and state are written: what a node and its clients have to agree on.
@@ -37,16 +34,12 @@ func NewEncoding() Encoding {
 }
 
 func newEncoding() Encoding {
-	signers := map[protoreflect.FullName]signing.GetSignersFunc{}
-	for _, own := range customSigners() {
-		maps.Copy(signers, own)
-	}
 	registry, err := codectypes.NewInterfaceRegistryWithOptions(codectypes.InterfaceRegistryOptions{
 		ProtoFiles: proto.HybridResolver,
 		SigningOptions: signing.Options{
 			AddressCodec:          address.NewBech32Codec(Bech32Prefix),
 			ValidatorAddressCodec: address.NewBech32Codec(Bech32Prefix + "valoper"),
-			CustomGetSigners:      signers,
+			CustomGetSigners:      api.CustomSigners(),
 		},
 	})
 	if err != nil {
@@ -61,13 +54,6 @@ func newEncoding() Encoding {
 		Codec:    cdc,
 		Amino:    amino,
 		TxConfig: authtx.NewTxConfig(cdc, authtx.DefaultSignModes),
-	}
-}
-
-// customSigners lists, module by module, the messages whose signer is inside a nested id.
-func customSigners() []map[protoreflect.FullName]signing.GetSignersFunc {
-	return []map[protoreflect.FullName]signing.GetSignersFunc{
-		cert.Signers(),
 	}
 }
 

@@ -6,33 +6,15 @@ import (
 	cosmoserrors "cosmossdk.io/errors"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/query"
-	"github.com/cosmos/cosmos-sdk/x/tx/signing"
 
 	certv1 "github.com/akash-supercloud/akash/api/akash/cert/v1"
 )
 
 // MaxPage is the most records one list answer holds.
 const MaxPage = 10_000
-
-// Signers names the signer of messages that keep it in a nested id.
-func Signers() map[protoreflect.FullName]signing.GetSignersFunc {
-	return map[protoreflect.FullName]signing.GetSignersFunc{
-		"akash.cert.v1.MsgRevokeCertificate": func(msg proto.Message) ([][]byte, error) {
-			m := msg.ProtoReflect()
-			id := m.Get(m.Descriptor().Fields().ByName("id")).Message()
-			owner, err := parseOwner(id.Get(id.Descriptor().Fields().ByName("owner")).String())
-			if err != nil {
-				return nil, err
-			}
-			return [][]byte{owner}, nil
-		},
-	}
-}
 
 type msgServer struct{ k *Keeper }
 
