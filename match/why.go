@@ -128,7 +128,7 @@ func (d *demand) onOneNode(inv Inventory) []Reason {
 			if most == 0 {
 				change = "wait until some is free, or use another provider"
 			}
-			out = append(out, Reason{need.code, fmt.Sprintf("unit %d asks for %s %s a replica; the most free on one node is %s", id, need.text(need.asks), what(need.code), need.text(most)), change})
+			out = append(out, Reason{need.code, fmt.Sprintf("unit %d asks for %s%s a replica; the most free on one node is %s", id, need.text(need.asks), what(need.code), need.text(most)), change})
 		}
 	}
 	if len(out) > 0 {
@@ -162,7 +162,7 @@ func (d *demand) onOneNode(inv Inventory) []Reason {
 	var less, changes []string
 	for _, need := range lacks {
 		have := need.have(nearest)
-		less = append(less, fmt.Sprintf("%s %s", need.text(have), what(need.code)))
+		less = append(less, need.text(have)+what(need.code))
 		if have > 0 {
 			changes = append(changes, fmt.Sprintf(need.change, need.text(have)))
 		}
@@ -295,12 +295,13 @@ func listNodes(inv Inventory, of func(*Node) []string) string {
 	return strings.Join(out, ", ")
 }
 
+// what names an amount whose text has only a size.
 func what(c Code) string {
 	switch c {
 	case CodeMemory:
-		return "of memory"
+		return " of memory"
 	case CodeStorage:
-		return "of ephemeral storage"
+		return " of ephemeral storage"
 	}
 	return ""
 }
