@@ -207,6 +207,9 @@ func (c *checker) compute(p *compute) {
 		c.within(p.memory, match.MinMemory, match.MaxMemory, sizeText)
 	}
 	c.within(&p.gpu, 0, match.MaxGPU, func(n uint64) string { return fmt.Sprint(n) })
+	if p.gpu.n == 0 && len(p.gpu.attrs) > 0 && !p.gpu.bad {
+		c.fail(p.gpuAttr, "invalid GPU state. attributes cannot be present if units == 0", "set units to 1 or more, or remove the attributes")
+	}
 	if len(p.storage) == 0 {
 		if !p.volsAt.exists() || len(p.volsAt.node.Content) == 0 {
 			missing("storage", "add storage: {size: 1Gi}")
@@ -228,10 +231,11 @@ func (c *checker) within(a *amount, lo, hi uint64, text func(uint64) string) {
 	if a.bad || a.n >= lo && a.n <= hi {
 		return
 	}
-	what := text(a.n)
-	if a.at.exists() {
-		what = a.at.node.Value
+	if !a.at.exists() {
+		c.fail(a.at, "no "+a.at.path.key, fmt.Sprintf("use %s to %s", text(lo), text(hi)))
+		return
 	}
+	what := a.at.node.Value
 	if a.n < lo {
 		c.fail(a.at, fmt.Sprintf("%s is less than %s", what, text(lo)), fmt.Sprintf("use %s to %s", text(lo), text(hi)))
 	} else {

@@ -26,6 +26,7 @@ type compute struct {
 	cpu     *amount
 	memory  *amount
 	gpu     amount // of 0 units where the file has none
+	gpuAttr value
 	storage []volume
 	volsAt  value
 }
@@ -70,7 +71,7 @@ func (r *reader) compute(c field) compute {
 	}
 	out.gpu = amount{at: res.get("gpu")}
 	if out.gpu.at.exists() {
-		out.gpu = r.gpu(out.gpu.at)
+		out.gpu, out.gpuAttr = r.gpu(out.gpu.at)
 	}
 	out.volsAt = res.get("storage")
 	out.storage = r.storage(out.volsAt)
@@ -83,9 +84,7 @@ func (r *reader) cpu(v value) *amount {
 	a := &amount{at: f.get("units")}
 	const fix = `use cores, such as 0.5 or 2, or thousandths of one, such as "500m"`
 	switch text := r.str(a.at, fix); {
-	case !a.at.exists():
-		r.fail(a.at, "no units", fix)
-		a.bad = true
+	case !a.at.exists(): // an error only where the profile is used
 	case a.at.node.Kind != yaml.ScalarNode:
 		a.bad = true
 	default:
@@ -170,9 +169,7 @@ func parseSize(text string) (n uint64, problem, fix string) {
 func (r *reader) size(v value) amount {
 	a := amount{at: v}
 	const fix = "use a number with Ki, Mi, Gi or Ti, such as 512Mi"
-	if !v.exists() {
-		r.fail(v, "no size", fix)
-		a.bad = true
+	if !v.exists() { // an error only where the profile is used
 		return a
 	}
 	text := r.str(v, fix)
@@ -187,7 +184,8 @@ func (r *reader) size(v value) amount {
 	return a
 }
 
-func (r *reader) gpu(v value) amount {
+// gpu also returns the place of the attributes.
+func (r *reader) gpu(v value) (amount, value) {
 	f := r.fields(v)
 	for _, x := range f.list {
 		if x.key != "units" && x.key != "attributes" {
@@ -209,11 +207,11 @@ func (r *reader) gpu(v value) amount {
 		if a.n > 0 {
 			r.fail(a.at, "GPU attributes must be present if units > 0", "add attributes: {vendor: {nvidia: [{model: a100}]}}, or nvidia: with nothing for any model")
 		}
-		return a
+		return a, attrs
 	}
 	af := r.fields(attrs)
 	if attrs.node.Kind != kindMapping {
-		return a
+		return a, attrs
 	}
 	for _, x := range af.list {
 		if x.key != "vendor" {
@@ -223,7 +221,7 @@ func (r *reader) gpu(v value) amount {
 	vendor := r.fields(af.get("vendor"))
 	if len(vendor.list) == 0 {
 		r.fail(af.get("vendor"), "invalid GPU attributes. at least one vendor must be set", "use vendor: {nvidia: [{model: a100}]}")
-		return a
+		return a, attrs
 	}
 	for _, x := range vendor.list {
 		if x.key != "nvidia" {
@@ -231,10 +229,7 @@ func (r *reader) gpu(v value) amount {
 		}
 	}
 	a.attrs = r.gpuModels(vendor.get("nvidia"))
-	if a.n == 0 && !a.bad {
-		r.fail(attrs, "invalid GPU state. attributes cannot be present if units == 0", "set units to 1 or more, or remove the attributes")
-	}
-	return a
+	return a, attrs
 }
 
 // gpuModels makes one attribute of each entry, sorted by key. No entries are any model.

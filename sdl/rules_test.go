@@ -350,6 +350,7 @@ var taken = []struct {
 	{"2 env", []string{image, image + "    env: [A, B=, \"C=a=b\", a.b-c_d=1]\n"}, func(s *sdl.SDL) any { return service(s, "akash", "web").Env }, `["A","B=","C=a=b","a.b-c_d=1"]`},
 	{"2 unknown keys are ignored", []string{image, image + "    depends_on: [x]\n"}, func(s *sdl.SDL) any { return s.Warnings()[0].Path }, `"services.web.depends_on"`},
 	{"2 a service that isn't deployed", []string{"services:\n", "services:\n  other: {expose: [{port: 0, proto: x}]}\n"}, func(s *sdl.SDL) any { return len(s.Manifest()[0].Services) }, `1`},
+	{"5 a compute profile that isn't used", []string{"  compute:\n", "  compute:\n    other: {resources: {cpu: {}, memory: {}, storage: [{name: x}], gpu: {attributes: {vendor: {nvidia: }}}}}\n    empty:\n"}, func(s *sdl.SDL) any { return len(s.Groups()[0].Resources) }, `1`},
 	{"2.1 empty params", []string{image, image + "    params: {}\n"}, func(s *sdl.SDL) any { return service(s, "akash", "web").Params }, `{"storage":null}`},
 	{"2.1 permissions", []string{image, image + "    params: {permissions: {read: [logs, events]}}\n"}, func(s *sdl.SDL) any { return service(s, "akash", "web").Params }, `{"storage":null,"permissions":{"read":["logs","events"]}}`},
 	{"2.1 mounts sorted by volume", []string{image, image + "    params: {storage: {b: {mount: /b, readOnly: true}, a: {mount: /a}}}\n",
