@@ -26,6 +26,7 @@ import (
 	"github.com/akash-supercloud/akash/provider/inventory"
 	"github.com/akash-supercloud/akash/provider/pricing"
 	"github.com/akash-supercloud/akash/provider/runtime"
+	"github.com/akash-supercloud/akash/provider/state"
 	"github.com/akash-supercloud/akash/provider/treasury"
 	"github.com/akash-supercloud/akash/provider/watch"
 	"github.com/akash-supercloud/akash/provider/workload"
@@ -72,6 +73,10 @@ type node struct {
 	// register makes the chain's record of the provider right; renew its certificate.
 	register, renew func(context.Context) error
 	certificate     func() (*tls.Certificate, error)
+	// reconcile and settle replace the defaults of workload and gateway in tests; 0: the defaults.
+	reconcile, settle time.Duration
+	// opened is told the state's file in tests.
+	opened func(*state.Store)
 }
 
 // chainAPI is what all parts together ask of the chain.
@@ -94,6 +99,9 @@ func run(ctx context.Context, cfg Config, d Deps, n node) error {
 		return err
 	}
 	defer store.Close()
+	if n.opened != nil {
+		n.opened(store)
+	}
 	listeners, err := listenAll(cfg)
 	if err != nil {
 		return err
@@ -126,14 +134,14 @@ func run(ctx context.Context, cfg Config, d Deps, n node) error {
 		Provider: self, Chain: chain, Store: store, Inventory: inv, Runtime: d.Runtime, Router: router, Ports: ports,
 		Synced: synced, Domain: cfg.IngressDomain, PublicHost: cfg.Host, BlockedHosts: cfg.BlockedHostnames,
 		FirstPort: first, LastPort: lastPort, ManifestTimeout: cfg.ManifestTimeout, UnstableAfter: cfg.UnstableAfter,
-		Freed: bids.Freed, Log: d.Log, Count: met.count(met.work),
+		Reconcile: n.reconcile, Freed: bids.Freed, Log: d.Log, Count: met.count(met.work),
 	})
 	handler := &market{self: self, chain: chain, store: store, bids: bids, work: work, saved: last}
 	watcher = watch.New(chain, handler, last, watch.Options{Log: d.Log})
 	gate := gateway.New(gateway.Options{
 		Provider: self, Chain: chain, Workload: work, Bids: bids, Inventory: inv, Runtime: d.Runtime,
 		Certificate: n.certificate, PublicHost: cfg.Host, Version: cfg.Version, Commit: cfg.Commit,
-		Reclamation: cfg.ReclamationWindow, Log: d.Log,
+		Reclamation: cfg.ReclamationWindow, Settle: n.settle, Log: d.Log,
 		Healthy: func() error { return healthy(watcher) },
 	})
 	money := treasury.New(treasury.Options{

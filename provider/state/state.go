@@ -73,7 +73,7 @@ type Lease struct {
 	WonAt time.Time
 
 	// Manifest is the lease's group of the accepted manifest, as JSON; empty until one came.
-	Manifest json.RawMessage
+	Manifest json.RawMessage `json:",omitempty"`
 	// Hash is the SHA-256 of the manifest as the chain knows it.
 	Hash []byte
 	// Generation grows by one with every manifest accepted.

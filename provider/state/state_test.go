@@ -25,10 +25,11 @@ func TestSurvivesReopen(t *testing.T) {
 	price := sdk.NewDecCoinFromDec("uact", math.LegacyMustNewDecFromStr("12.345678"))
 	id := marketv1.LeaseID{Owner: "akash1a", DSeq: 7, GSeq: 1, OSeq: 1, Provider: "akash1p"}
 	lease := Lease{ID: id, Price: price, Spec: raw, WonAt: time.Unix(5, 6).UTC(), Manifest: []byte(`{"name":"g"}`), Generation: 3, UnhealthyFor: time.Minute, Close: marketv1.LeaseClosedReasonUnstable}
+	other := Lease{ID: marketv1.LeaseID{Owner: "akash1a", DSeq: 8, GSeq: 1, OSeq: 1, Provider: "akash1p"}}
 	order := Order{ID: id.OrderID(), State: OrderSending, Spec: raw, Price: price, BidAt: time.Unix(9, 0).UTC()}
 	port := Port{HostPort: 30001, Lease: id.String(), Service: "web", Port: 8080, External: 8080, Proto: "TCP"}
 	err = s.Update(func(tx *Tx) error {
-		return errors.Join(tx.SetHeight(42), tx.SetChainID("localakash"), tx.PutLease(lease), tx.PutOrder(order), tx.PutHost("a.b", id.String()), tx.PutPort(port))
+		return errors.Join(tx.SetHeight(42), tx.SetChainID("localakash"), tx.PutLease(lease), tx.PutLease(other), tx.PutOrder(order), tx.PutHost("a.b", id.String()), tx.PutPort(port))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +53,11 @@ func TestSurvivesReopen(t *testing.T) {
 		got, ok, err := tx.Lease(id)
 		if err != nil || !ok || !reflect.DeepEqual(got, lease) {
 			t.Errorf("lease: %v %v\n got %+v\nwant %+v", ok, err, got, lease)
+		}
+		// What isn't there comes back as nothing, not as JSON's null.
+		bare, ok, err := tx.Lease(other.ID)
+		if err != nil || !ok || len(bare.Manifest) != 0 || bare.Close != 0 {
+			t.Errorf("bare lease: %v %v %+v", ok, err, bare)
 		}
 		o, ok, err := tx.Order(id.OrderID())
 		if err != nil || !ok || !reflect.DeepEqual(o, order) {
