@@ -2,8 +2,8 @@
 // (the deployment's version on the chain), the rules it must keep, and its comparison with
 // what was bought on the chain.
 //
-// What always holds: nothing here reads or writes anything outside its arguments; work is
-// bounded by MaxSize and MaxDepth; no input makes it panic; the same input gives the same
+// What always holds: nothing here reads or writes anything outside its arguments; work and
+// memory are bounded by MaxSize, MaxDepth and MaxValues; no input makes it panic; the same input gives the same
 // answer.
 package manifest
 
@@ -22,6 +22,9 @@ const (
 	// MaxDepth is how deep the arrays and objects of a received manifest may be nested. A
 	// manifest needs 9 levels; the rest is room for fields of later versions.
 	MaxDepth = 64
+	// MaxValues is how many values a received manifest may hold, members of objects included.
+	// Each may take some hundred bytes of memory, though it is written in two.
+	MaxValues = 100_000
 )
 
 var (
@@ -104,12 +107,12 @@ func (m Manifest) Group(name string) (manifestv2.Group, bool) {
 	return manifestv2.Group{}, false
 }
 
-// bounded refuses what is too long or nested too deep before a decoder spends memory on it.
+// bounded refuses what is too long, too deep or too much before a decoder spends memory on it.
 func bounded(data []byte) error {
 	if len(data) > MaxSize {
 		return fmt.Errorf("%w: it has %d bytes; at most %d are taken", ErrInvalid, len(data), MaxSize)
 	}
-	depth, inString := 0, false
+	depth, values, inString := 0, 1, false
 	for i := 0; i < len(data); i++ {
 		c := data[i]
 		if inString {
@@ -124,12 +127,18 @@ func bounded(data []byte) error {
 		switch c {
 		case '"':
 			inString = true
+		case ',':
+			values++
 		case '[', '{':
+			values++
 			if depth++; depth > MaxDepth {
 				return fmt.Errorf("%w: it is nested deeper than %d levels", ErrInvalid, MaxDepth)
 			}
 		case ']', '}':
 			depth--
+		}
+		if values > MaxValues {
+			return fmt.Errorf("%w: it has more than %d values", ErrInvalid, MaxValues)
 		}
 	}
 	return nil

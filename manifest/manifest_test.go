@@ -220,7 +220,8 @@ func TestHashJSON(t *testing.T) {
 	if hash("[ ]") != "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945" {
 		t.Error("hash of []:", hash("[]"))
 	}
-	for _, bad := range []string{"", "[", "[] []", `{"a":}`, "[1e999]", strings.Repeat("[", 65) + strings.Repeat("]", 65), `["` + strings.Repeat("a", manifest.MaxSize) + `"]`} {
+	for _, bad := range []string{"", "[", "[] []", `{"a":}`, "[1e999]", strings.Repeat("[", 65) + strings.Repeat("]", 65), `["` + strings.Repeat("a", manifest.MaxSize) + `"]`,
+		`[{"services":[0` + strings.Repeat(",0", manifest.MaxValues) + `]}]`, strings.Repeat("[],", manifest.MaxValues)} {
 		if _, err := manifest.HashJSON([]byte(bad)); !errors.Is(err, manifest.ErrInvalid) {
 			t.Errorf("%.20q: %v", bad, err)
 		}

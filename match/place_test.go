@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"cosmossdk.io/math"
-	sdk "github.com/cosmos/cosmos-sdk/types"
 	"pgregory.net/rapid"
 
 	attributesv1 "github.com/akash-supercloud/akash/api/akash/base/attributes/v1"
@@ -43,8 +42,9 @@ func unit(id, count uint32, change ...func(*deploymentv1beta4.ResourceUnit)) dep
 			ID: id, CPU: &resources.CPU{Units: val(1000)}, Memory: &resources.Memory{Quantity: val(gi)}, GPU: &resources.GPU{Units: val(0)},
 			Storage: []resources.Storage{{Name: "default", Quantity: val(gi)}},
 		},
-		Count: count, Price: sdk.NewDecCoin("uact", math.NewInt(10)),
+		Count: count,
 	}
+	u.Price.Denom, u.Price.Amount = "uact", math.LegacyNewDec(10)
 	for _, c := range change {
 		c(&u)
 	}

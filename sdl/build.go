@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"cosmossdk.io/math"
-	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	attributesv1 "github.com/akash-supercloud/akash/api/akash/base/attributes/v1"
 	resources "github.com/akash-supercloud/akash/api/akash/base/resources/v1beta4"
@@ -154,9 +153,9 @@ func (g *groupBuilder) add(s *service, c *compute, p *placement, t *target, numb
 		unit := res
 		unit.Endpoints = slices.Clone(res.Endpoints)
 		pr := &p.prices[slices.IndexFunc(p.prices, func(x price) bool { return x.profile == c.name })]
-		g.spec.Resources = append(g.spec.Resources, deploymentv1beta4.ResourceUnit{
-			Resources: unit, Count: t.count, Price: sdk.DecCoin{Denom: pr.denom, Amount: pr.amount},
-		})
+		out := deploymentv1beta4.ResourceUnit{Resources: unit, Count: t.count}
+		out.Price.Denom, out.Price.Amount = pr.denom, pr.amount
+		g.spec.Resources = append(g.spec.Resources, out)
 	} else {
 		// Services on the same compute profile share its unit.
 		unit := &g.spec.Resources[index]
