@@ -3,6 +3,7 @@ package escrow
 import (
 	"context"
 	"slices"
+	"time"
 
 	"cosmossdk.io/collections"
 	"cosmossdk.io/math"
@@ -16,8 +17,8 @@ import (
 	"github.com/akash-supercloud/akash/x/internal/key"
 )
 
-// maxGrants is how many granters' grants one deposit tries.
-const maxGrants = 50
+// maxGrants is how many granters' grants one deposit looks at; its signer pays the gas.
+const maxGrants = 1000
 
 // ValidateDeposit checks a deposit by itself: a positive amount, at least one source, none
 // twice.
@@ -65,7 +66,7 @@ func (k *Keeper) fill(ctx context.Context, id AccountID, r *record, signer sdk.A
 				return err
 			}
 			left = left.Sub(amount)
-		} else if left, err = k.takeGrants(ctx, id, a, r, signer, left, own); err != nil {
+		} else if left, err = k.takeGrants(ctx, id, a, r, signer, left); err != nil {
 			return err
 		}
 	}
@@ -90,10 +91,19 @@ func (k *Keeper) take(ctx context.Context, id AccountID, r *record, from sdk.Acc
 	return k.emitDeposited(ctx, id, r.Denom, d)
 }
 
-// takeGrants takes up to left from those who granted deposits to signer, in order of their
-// addresses, and returns what isn't covered.
-func (k *Keeper) takeGrants(ctx context.Context, id AccountID, a account, r *record, signer sdk.AccAddress, left math.Int, own bool) (math.Int, error) {
-	granters, err := k.granters(ctx, signer)
+// offer is what one granter allows and has.
+type offer struct {
+	granter sdk.AccAddress
+	grant   *types.DepositAuthorization
+	expires *time.Time
+	amount  math.Int
+}
+
+// takeGrants takes up to left from those who granted deposits to signer, and returns what
+// isn't covered. Who can give most gives first, so that grants of next to nothing, which
+// anyone can make to anyone, stand in nobody's way.
+func (k *Keeper) takeGrants(ctx context.Context, id AccountID, a account, r *record, signer sdk.AccAddress, left math.Int) (math.Int, error) {
+	offers, err := k.offers(ctx, a, r.Denom, signer)
 	if err != nil {
 		return left, err
 	}
@@ -101,40 +111,57 @@ func (k *Keeper) takeGrants(ctx context.Context, id AccountID, a account, r *rec
 	// account is, for that account, the granter's own: it goes back to the granter, but
 	// raises no limit, because the account doesn't know whose.
 	source := ledger.Grant
-	if !own {
+	if !a.payer().Equals(signer) {
 		source = ledger.Balance
 	}
-	for _, granter := range granters {
+	for _, o := range offers {
 		if !left.IsPositive() {
 			break
 		}
-		found, expires := k.authz.GetAuthorization(ctx, signer, granter, types.DepositMsgType)
-		grant, ok := found.(*types.DepositAuthorization)
-		if !ok { // revoked or expired since
-			if err := k.grants.Remove(ctx, grantKey(signer, granter)); err != nil {
-				return left, err
-			}
-			continue
-		}
-		if !grant.Allows(a.scope) || granter.Equals(signer) {
-			continue
-		}
-		limits := grant.Limits()
-		amount := math.MinInt(math.MinInt(left, limits.AmountOf(r.Denom)), k.bank.SpendableCoin(ctx, granter, r.Denom).Amount)
-		if !amount.IsPositive() || (expires != nil && !expires.After(sdk.UnwrapSDKContext(ctx).BlockTime())) {
-			continue
-		}
-		if err := k.take(ctx, id, r, granter, source, amount, own); err != nil {
+		amount := math.MinInt(left, o.amount)
+		if err := k.take(ctx, id, r, o.granter, source, amount, false); err != nil {
 			return left, err
 		}
 		// A grant that is used up stays, empty, so that a refund finds it.
-		rest := grant.WithLimits(limits.Sub(sdk.Coin{Denom: r.Denom, Amount: amount}))
-		if err := k.authz.SaveGrant(ctx, signer, granter, rest, expires); err != nil {
+		rest := o.grant.WithLimits(o.grant.Limits().Sub(sdk.Coin{Denom: r.Denom, Amount: amount}))
+		if err := k.authz.SaveGrant(ctx, signer, o.granter, rest, o.expires); err != nil {
 			return left, err
 		}
 		left = left.Sub(amount)
 	}
 	return left, nil
+}
+
+// offers returns who can pay into the account in signer's stead, the largest amount first.
+func (k *Keeper) offers(ctx context.Context, a account, denom string, signer sdk.AccAddress) ([]offer, error) {
+	granters, err := k.granters(ctx, signer)
+	if err != nil {
+		return nil, err
+	}
+	now := sdk.UnwrapSDKContext(ctx).BlockTime()
+	var offers []offer
+	for _, granter := range granters {
+		found, expires := k.authz.GetAuthorization(ctx, signer, granter, types.DepositMsgType)
+		grant, ok := found.(*types.DepositAuthorization)
+		if !ok { // revoked or expired since
+			if err := k.grants.Remove(ctx, grantKey(signer, granter)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if !grant.Allows(a.scope) || granter.Equals(signer) || (expires != nil && !expires.After(now)) {
+			continue
+		}
+		amount := grant.Limits().AmountOf(denom)
+		if amount.IsPositive() {
+			amount = math.MinInt(amount, k.bank.SpendableCoin(ctx, granter, denom).Amount)
+		}
+		if amount.IsPositive() {
+			offers = append(offers, offer{granter, grant, expires, amount})
+		}
+	}
+	slices.SortStableFunc(offers, func(a, b offer) int { return b.amount.BigIntMut().Cmp(a.amount.BigIntMut()) })
+	return offers, nil
 }
 
 // refund sends unspent money back to its depositor. What a grant paid raises the grant

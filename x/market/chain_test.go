@@ -181,7 +181,7 @@ func (c *chain) send(msg sdk.Msg) error {
 		return err
 	}
 	fresh := reflect.New(reflect.TypeOf(msg).Elem()).Interface().(sdk.Msg)
-	if err := proto.Unmarshal(raw, fresh); err != nil {
+	if err := c.cdc.Unmarshal(raw, fresh); err != nil {
 		return err
 	}
 	branch, write := c.ctx.CacheContext()

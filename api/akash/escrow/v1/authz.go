@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 
+	"cosmossdk.io/math"
+
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/x/authz"
 
@@ -33,13 +35,11 @@ func (a *DepositAuthorization) Limits() sdk.Coins {
 
 // WithLimits returns a copy of a that may spend limits and nothing else.
 func (a *DepositAuthorization) WithLimits(limits sdk.Coins) *DepositAuthorization {
-	c := &DepositAuthorization{Scopes: a.Scopes, SpendLimits: limits}
+	c := &DepositAuthorization{Scopes: a.Scopes, SpendLimit: sdk.Coin{Amount: math.ZeroInt()}, SpendLimits: limits}
 	// The older field stays in use where the granter used it, so older clients see what is left.
-	if a.SpendLimit.Denom != "" {
-		c.SpendLimit = sdk.NewCoin(a.SpendLimit.Denom, limits.AmountOf(a.SpendLimit.Denom))
+	if sdk.ValidateDenom(a.SpendLimit.Denom) == nil {
+		c.SpendLimit = sdk.Coin{Denom: a.SpendLimit.Denom, Amount: limits.AmountOf(a.SpendLimit.Denom)}
 		c.SpendLimits = limits.Sub(sdk.NewCoins(c.SpendLimit)...)
-	} else {
-		c.SpendLimit = sdk.NewInt64Coin("", 0)
 	}
 	return c
 }
