@@ -24,6 +24,12 @@ import (
 // ErrNotFound is returned when the lease, service or replica named isn't on this backend.
 var ErrNotFound = errors.New("runtime: not found")
 
+// ErrNotRunning is returned by Exec when the replica is known and doesn't run now.
+var ErrNotRunning = errors.New("runtime: the replica isn't running")
+
+// ErrNoCommand is wrapped by Exec's error when the container has no such program.
+var ErrNoCommand = errors.New("runtime: no such command in the container")
+
 // Spec is the wanted state of one lease.
 type Spec struct {
 	Lease marketv1.LeaseID

@@ -1,0 +1,169 @@
+package containerd
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	resources "github.com/akash-supercloud/akash/api/akash/base/resources/v1beta4"
+	"github.com/akash-supercloud/akash/match"
+)
+
+// units returns a resource's amount; what isn't set or is out of range counts as 0 or as the most.
+func units(v resources.ResourceValue) uint64 {
+	if v.Val.IsNil() || v.Val.IsNegative() {
+		return 0
+	}
+	if !v.Val.IsUint64() {
+		return math.MaxUint64
+	}
+	return v.Val.Uint64()
+}
+
+// Inventory implements runtime.Runtime. Available is the same as Allocatable: what leases take
+// of it is the provider's to count.
+func (rt *Runtime) Inventory(context.Context) (match.Inventory, error) {
+	cpu, err := readCPU("/proc/cpuinfo")
+	if err != nil {
+		return match.Inventory{}, err
+	}
+	memory, err := readMemory("/proc/meminfo")
+	if err != nil {
+		return match.Inventory{}, err
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(rt.opt.Home, &fs); err != nil {
+		return match.Inventory{}, fmt.Errorf("containerd: size of the disk: %w", err)
+	}
+	disk := uint64(fs.Blocks) * uint64(fs.Bsize)
+	// What others than we fill isn't ours to sell.
+	if free := uint64(fs.Bavail) * uint64(fs.Bsize); true {
+		disk = min(disk, saturate(free, rt.used()))
+	}
+	keep := func(total, asked, otherwise uint64) uint64 {
+		if asked == 0 {
+			asked = min(otherwise, total/4)
+		}
+		if asked > total {
+			return 0
+		}
+		return total - asked
+	}
+	allocatable := match.Resources{
+		CPU:              keep(uint64(cpu.Cores)*1000, rt.opt.ReservedCPU, 100),
+		Memory:           keep(memory, rt.opt.ReservedMemory, 512<<20),
+		EphemeralStorage: keep(disk, rt.opt.ReservedDisk, 2<<30),
+	}
+	volumes := rt.opt.VolumeBytes
+	if volumes == 0 {
+		volumes = allocatable.EphemeralStorage / 2
+	}
+	volumes = min(volumes, allocatable.EphemeralStorage)
+	allocatable.EphemeralStorage -= volumes
+	return match.Inventory{
+		Nodes: []match.Node{{
+			Name:           rt.opt.NodeName,
+			Allocatable:    allocatable,
+			Available:      allocatable,
+			StorageClasses: []string{rt.opt.StorageClass},
+			CPU:            cpu,
+			Arch:           goruntime.GOARCH,
+		}},
+		Storage: []match.StoragePool{{Class: rt.opt.StorageClass, Allocatable: volumes, Available: volumes}},
+	}, nil
+}
+
+// used is what leases' volumes take of the disk already.
+func (rt *Runtime) used() uint64 {
+	var n uint64
+	files, _ := filepath.Glob(filepath.Join(rt.opt.Home, "volumes", "*", "*.img"))
+	for _, f := range files {
+		if st, err := os.Stat(f); err == nil {
+			n = saturate(n, uint64(st.Size()))
+		}
+	}
+	return n
+}
+
+func readCPU(path string) (match.CPUInfo, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return match.CPUInfo{}, fmt.Errorf("containerd: %w", err)
+	}
+	defer f.Close()
+	var c match.CPUInfo
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		k, v, _ := strings.Cut(s.Text(), ":")
+		v = strings.TrimSpace(v)
+		switch strings.TrimSpace(k) {
+		case "processor":
+			c.Cores++
+		case "vendor_id":
+			c.Vendor = v
+		case "model name":
+			c.Model = v
+		}
+	}
+	switch c.Vendor {
+	case "GenuineIntel":
+		c.Vendor = "intel"
+	case "AuthenticAMD":
+		c.Vendor = "amd"
+	}
+	// A limit on this process (a container, taskset) counts, not what the board has.
+	if n := uint32(goruntime.NumCPU()); c.Cores == 0 || n < c.Cores {
+		c.Cores = n
+	}
+	return c, s.Err()
+}
+
+func readMemory(path string) (uint64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, fmt.Errorf("containerd: %w", err)
+	}
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		if f := strings.Fields(s.Text()); len(f) >= 2 && f[0] == "MemTotal:" {
+			kb, err := strconv.ParseUint(f[1], 10, 53)
+			return kb << 10, err
+		}
+	}
+	return 0, fmt.Errorf("containerd: %s has no MemTotal", path)
+}
+
+// storageClass names the kind of disk that a folder is on: beta3 NVMe, beta2 SSD, beta1 HDD.
+func storageClass(dir string) string {
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) != nil {
+		return "beta2"
+	}
+	dev := filepath.Join("/sys/dev/block", fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev)))
+	real, err := filepath.EvalSymlinks(dev)
+	if err != nil {
+		return "beta2"
+	}
+	if strings.Contains(real, "/nvme") {
+		return "beta3"
+	}
+	for _, d := range []string{real, filepath.Dir(real)} { // a partition's disk is above it
+		if b, err := os.ReadFile(filepath.Join(d, "queue", "rotational")); err == nil {
+			if strings.TrimSpace(string(b)) == "1" {
+				return "beta1"
+			}
+			return "beta2"
+		}
+	}
+	return "beta2"
+}
