@@ -290,6 +290,17 @@ func (c *checker) service(s *service) {
 		if protocol(e.proto) == "" {
 			c.fail(e.protoAt, "unsupported service protocol "+short(e.proto), "use tcp or udp")
 		}
+		ingress := false
+		for j := range e.to {
+			t := &e.to[j]
+			ingress = ingress || manifest.IsIngress(manifestv2.ServiceExpose{Port: e.port, ExternalPort: e.as, Proto: protocol(e.proto), Global: t.global})
+			if t.service != "" && c.services[t.service] == nil {
+				c.warn(t.at, "no service named "+short(t.service), "services has: "+names(c.services))
+			}
+		}
+		if len(e.accept) > 0 && !ingress {
+			c.warn(e.acceptAt[0], "host names work only where a port is served by host name", "make the expose global, with as: 80 and proto tcp")
+		}
 		for j, h := range e.accept {
 			if !manifest.ValidHostname(h) {
 				fix := "use a DNS name in lower case, such as app.example.com"

@@ -376,6 +376,9 @@ var taken = []struct {
 		}
 		return out
 	}, `[" 80 8080 TCP false"," 90 0 TCP true"," 90 0 TCP false","a 90 0 TCP false","a 90 0 UDP false","z 90 0 UDP false"]`},
+	{"3 host names without effect", []string{"port: 80", "port: 81\n        accept: [a.com]"}, func(s *sdl.SDL) any { return s.Warnings()[0].Path }, `"services.web.expose[0].accept[0]"`},
+	{"3 host names with effect", []string{"port: 80", "port: 81\n        as: 80\n        accept: [a.com]"}, func(s *sdl.SDL) any { return len(s.Warnings()) }, `0`},
+	{"3 an unknown peer", []string{"- global: true", "- global: true\n          - service: nobody"}, func(s *sdl.SDL) any { return s.Warnings()[0].Problem }, `"no service named \"nobody\""`},
 	{"3 no exposes", []string{"profiles:\n", "  db: {image: x}\nprofiles:\n", "deployment:\n", "deployment:\n  db: {akash: {profile: small, count: 1}}\n"},
 		func(s *sdl.SDL) any { return service(s, "akash", "db").Expose }, `[]`},
 	{"3 yes is true", []string{"global: true", "global: yes"}, func(s *sdl.SDL) any { return service(s, "akash", "web").Expose[0].Global }, `true`},
