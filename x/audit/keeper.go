@@ -1,7 +1,8 @@
 // Package audit is the registry of what auditors vouch for: attributes of a provider, signed by an account
 // that tenants may trust.
 //
-// One record a pair (provider, auditor), found from either side. What always holds: a record's attributes are
+// One record a pair (provider, auditor). There is no index by auditor: records are few, and a list looks at a bounded
+// number of them a page. What always holds: a record's attributes are
 // sorted by key, none twice, at least one; a record that would become empty is removed.
 package audit
 
@@ -9,10 +10,10 @@ import (
 	"cmp"
 	"context"
 	stderrors "errors"
+	"fmt"
 	"slices"
 
 	"cosmossdk.io/collections"
-	"cosmossdk.io/collections/indexes"
 	"cosmossdk.io/core/store"
 	"cosmossdk.io/errors"
 
@@ -21,6 +22,7 @@ import (
 
 	auditv1 "github.com/akash-supercloud/akash/api/akash/audit/v1"
 	attributesv1 "github.com/akash-supercloud/akash/api/akash/base/attributes/v1"
+	"github.com/akash-supercloud/akash/x/internal/key"
 	"github.com/akash-supercloud/akash/x/provider"
 )
 
@@ -31,30 +33,29 @@ const (
 	StoreKey = ModuleName
 )
 
-// key is (provider's owner, auditor).
-type key = collections.Pair[sdk.AccAddress, sdk.AccAddress]
+// at is the key of a record: the provider's owner and the auditor.
+func at(owner, auditor sdk.AccAddress) []byte { return key.Addr(key.Addr(nil, owner), auditor) }
 
-type byAuditor struct {
-	Auditor *indexes.ReversePair[sdk.AccAddress, sdk.AccAddress, auditv1.AuditedAttributesStore]
-}
-
-func (i byAuditor) IndexesList() []collections.Index[key, auditv1.AuditedAttributesStore] {
-	return []collections.Index[key, auditv1.AuditedAttributesStore]{i.Auditor}
+// record puts a key and its value together.
+func record(b []byte, attrs auditv1.AuditedAttributesStore) (auditv1.AuditedProvider, error) {
+	r := key.Read(b)
+	owner, auditor := sdk.AccAddress(r.Addr()), sdk.AccAddress(r.Addr())
+	if err := r.Err(); err != nil {
+		return auditv1.AuditedProvider{}, fmt.Errorf("key %x in the store of %s: %w", b, ModuleName, err)
+	}
+	return auditv1.AuditedProvider{Owner: owner.String(), Auditor: auditor.String(), Attributes: attrs.Attributes}, nil
 }
 
 // Keeper reads and writes the registry.
 type Keeper struct {
-	records *collections.IndexedMap[key, auditv1.AuditedAttributesStore, byAuditor]
+	records collections.Map[[]byte, auditv1.AuditedAttributesStore]
 }
 
 // NewKeeper returns a Keeper over the store.
 func NewKeeper(cdc codec.BinaryCodec, storeService store.KVStoreService) *Keeper {
 	sb := collections.NewSchemaBuilder(storeService)
-	keys := collections.PairKeyCodec(sdk.AccAddressKey, sdk.AccAddressKey)
 	k := &Keeper{
-		records: collections.NewIndexedMap(sb, collections.NewPrefix(1), "audited", keys,
-			codec.CollValue[auditv1.AuditedAttributesStore](cdc),
-			byAuditor{indexes.NewReversePair[auditv1.AuditedAttributesStore](sb, collections.NewPrefix(2), "audited_by", keys)}),
+		records: collections.NewMap(sb, collections.NewPrefix(1), "audited", collections.BytesKey, codec.CollValue[auditv1.AuditedAttributesStore](cdc)),
 	}
 	if _, err := sb.Build(); err != nil {
 		panic(err)
@@ -62,27 +63,27 @@ func NewKeeper(cdc codec.BinaryCodec, storeService store.KVStoreService) *Keeper
 	return k
 }
 
-func record(at key, attrs auditv1.AuditedAttributesStore) auditv1.AuditedProvider {
-	return auditv1.AuditedProvider{Owner: at.K1().String(), Auditor: at.K2().String(), Attributes: attrs.Attributes}
-}
-
 // Get returns what auditor vouches for of the provider owner, and whether there is a record.
 func (k *Keeper) Get(ctx context.Context, owner, auditor sdk.AccAddress) (auditv1.AuditedProvider, bool, error) {
-	at := collections.Join(owner, auditor)
-	v, err := k.records.Get(ctx, at)
+	v, err := k.records.Get(ctx, at(owner, auditor))
 	if stderrors.Is(err, collections.ErrNotFound) {
 		return auditv1.AuditedProvider{}, false, nil
 	}
-	return record(at, v), err == nil, err
+	if err != nil {
+		return auditv1.AuditedProvider{}, false, err
+	}
+	r, err := record(at(owner, auditor), v)
+	return r, err == nil, err
 }
 
 // Audited returns what all auditors vouch for of the provider owner, by auditor's address.
 func (k *Keeper) Audited(ctx context.Context, owner sdk.AccAddress) ([]auditv1.AuditedProvider, error) {
 	var out []auditv1.AuditedProvider
-	err := k.records.Walk(ctx, collections.NewPrefixedPairRange[sdk.AccAddress, sdk.AccAddress](owner),
-		func(at key, v auditv1.AuditedAttributesStore) (bool, error) {
-			out = append(out, record(at, v))
-			return false, nil
+	err := k.records.Walk(ctx, new(collections.Range[[]byte]).Prefix(key.Addr(nil, owner)),
+		func(b []byte, v auditv1.AuditedAttributesStore) (bool, error) {
+			r, err := record(b, v)
+			out = append(out, r)
+			return false, err
 		})
 	return out, err
 }
@@ -105,7 +106,7 @@ func (k *Keeper) Sign(ctx context.Context, owner, auditor sdk.AccAddress, attrs 
 	if problem := provider.CheckAttributes(all); problem != "" {
 		return errors.Wrap(ErrAttributes, problem)
 	}
-	return k.records.Set(ctx, collections.Join(owner, auditor), auditv1.AuditedAttributesStore{Attributes: all})
+	return k.records.Set(ctx, at(owner, auditor), auditv1.AuditedAttributesStore{Attributes: all})
 }
 
 // Delete takes keys out of what auditor vouches for of owner; no keys takes out all.
@@ -125,11 +126,10 @@ func (k *Keeper) Delete(ctx context.Context, owner, auditor sdk.AccAddress, keys
 		}
 		left = slices.Delete(left, i, i+1)
 	}
-	if at := collections.Join(owner, auditor); len(keys) == 0 || len(left) == 0 {
-		return k.records.Remove(ctx, at)
-	} else {
-		return k.records.Set(ctx, at, auditv1.AuditedAttributesStore{Attributes: left})
+	if len(keys) == 0 || len(left) == 0 {
+		return k.records.Remove(ctx, at(owner, auditor))
 	}
+	return k.records.Set(ctx, at(owner, auditor), auditv1.AuditedAttributesStore{Attributes: left})
 }
 
 func parseAddress(what, text string) (sdk.AccAddress, error) {
@@ -185,9 +185,10 @@ func (k *Keeper) InitGenesis(ctx context.Context, state *auditv1.GenesisState) e
 // ExportGenesis returns all records by provider and auditor.
 func (k *Keeper) ExportGenesis(ctx context.Context) (*auditv1.GenesisState, error) {
 	state := &auditv1.GenesisState{Providers: []auditv1.AuditedProvider{}}
-	err := k.records.Walk(ctx, nil, func(at key, v auditv1.AuditedAttributesStore) (bool, error) {
-		state.Providers = append(state.Providers, record(at, v))
-		return false, nil
+	err := k.records.Walk(ctx, nil, func(b []byte, v auditv1.AuditedAttributesStore) (bool, error) {
+		r, err := record(b, v)
+		state.Providers = append(state.Providers, r)
+		return false, err
 	})
 	return state, err
 }

@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 
-	"cosmossdk.io/collections"
 	cosmoserrors "cosmossdk.io/errors"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -12,6 +11,8 @@ import (
 	"github.com/cosmos/cosmos-sdk/types/query"
 
 	auditv1 "github.com/akash-supercloud/akash/api/akash/audit/v1"
+	"github.com/akash-supercloud/akash/x/internal/key"
+	"github.com/akash-supercloud/akash/x/internal/page"
 	"github.com/akash-supercloud/akash/x/provider"
 )
 
@@ -34,7 +35,7 @@ func (s msgServer) SignProviderAttributes(ctx context.Context, msg *auditv1.MsgS
 	if err := s.k.Sign(ctx, owner, auditor, msg.Attributes); err != nil {
 		return nil, err
 	}
-	if err := emit(ctx, &auditv1.EventTrustedAuditorCreated{Owner: msg.Owner, Auditor: msg.Auditor}); err != nil {
+	if err := emit(ctx, &auditv1.EventTrustedAuditorCreated{Owner: owner.String(), Auditor: auditor.String()}); err != nil {
 		return nil, err
 	}
 	return &auditv1.MsgSignProviderAttributesResponse{}, nil
@@ -48,7 +49,7 @@ func (s msgServer) DeleteProviderAttributes(ctx context.Context, msg *auditv1.Ms
 	if err := s.k.Delete(ctx, owner, auditor, msg.Keys); err != nil {
 		return nil, err
 	}
-	if err := emit(ctx, &auditv1.EventTrustedAuditorDeleted{Owner: msg.Owner, Auditor: msg.Auditor}); err != nil {
+	if err := emit(ctx, &auditv1.EventTrustedAuditorDeleted{Owner: owner.String(), Auditor: auditor.String()}); err != nil {
 		return nil, err
 	}
 	return &auditv1.MsgDeleteProviderAttributesResponse{}, nil
@@ -67,24 +68,23 @@ type queryServer struct{ k *Keeper }
 // NewQueryServer returns the server of the registry's queries.
 func NewQueryServer(k *Keeper) auditv1.QueryServer { return queryServer{k} }
 
+// AllProvidersAttributes lists all records.
 func (s queryServer) AllProvidersAttributes(ctx context.Context, req *auditv1.QueryAllProvidersAttributesRequest) (*auditv1.QueryProvidersResponse, error) {
 	if req == nil {
 		return nil, status.Error(codes.InvalidArgument, "empty request")
 	}
-	return s.list(ctx, req.Pagination)
+	return s.list(ctx, req.Pagination, auditv1.AttributesFilters{})
 }
 
+// ProviderAttributes lists the records of one provider.
 func (s queryServer) ProviderAttributes(ctx context.Context, req *auditv1.QueryProviderAttributesRequest) (*auditv1.QueryProvidersResponse, error) {
 	if req == nil {
 		return nil, status.Error(codes.InvalidArgument, "empty request")
 	}
-	owner, err := parseAddress("owner", req.Owner)
-	if err != nil {
-		return nil, err
-	}
-	return s.list(ctx, req.Pagination, query.WithCollectionPaginationPairPrefix[sdk.AccAddress, sdk.AccAddress](owner))
+	return s.list(ctx, req.Pagination, auditv1.AttributesFilters{Owners: []string{req.Owner}})
 }
 
+// ProviderAuditorAttributes returns one record, or ErrProviderNotFound.
 func (s queryServer) ProviderAuditorAttributes(ctx context.Context, req *auditv1.QueryProviderAuditorRequest) (*auditv1.QueryProvidersResponse, error) {
 	if req == nil {
 		return nil, status.Error(codes.InvalidArgument, "empty request")
@@ -103,40 +103,60 @@ func (s queryServer) ProviderAuditorAttributes(ctx context.Context, req *auditv1
 	return &auditv1.QueryProvidersResponse{Providers: []auditv1.AuditedProvider{p}}, nil
 }
 
+// AuditorAttributes lists the records of one auditor.
 func (s queryServer) AuditorAttributes(ctx context.Context, req *auditv1.QueryAuditorAttributesRequest) (*auditv1.QueryProvidersResponse, error) {
 	if req == nil {
 		return nil, status.Error(codes.InvalidArgument, "empty request")
 	}
-	auditor, err := parseAddress("auditor", req.Auditor)
-	if err != nil {
-		return nil, err
-	}
-	page, err := provider.Page(req.Pagination)
-	if err != nil {
-		return nil, err
-	}
-	providers, next, err := query.CollectionPaginate(ctx, s.k.records.Indexes.Auditor, page,
-		func(at collections.Pair[sdk.AccAddress, sdk.AccAddress], _ collections.NoValue) (auditv1.AuditedProvider, error) {
-			p, _, err := s.k.Get(ctx, at.K2(), at.K1())
-			return p, err
-		}, query.WithCollectionPaginationPairPrefix[sdk.AccAddress, sdk.AccAddress](auditor))
-	if err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
-	}
-	return &auditv1.QueryProvidersResponse{Providers: providers, Pagination: next}, nil
+	return s.list(ctx, req.Pagination, auditv1.AttributesFilters{Auditors: []string{req.Auditor}})
 }
 
-func (s queryServer) list(ctx context.Context, req *query.PageRequest, options ...func(*query.CollectionsPaginateOptions[key])) (*auditv1.QueryProvidersResponse, error) {
-	page, err := provider.Page(req)
+// list lists records of at most one owner and at most one auditor.
+func (s queryServer) list(ctx context.Context, req *query.PageRequest, f auditv1.AttributesFilters) (*auditv1.QueryProvidersResponse, error) {
+	if len(req.GetKey()) > 0 { // the key knows the filters
+		f = auditv1.AttributesFilters{}
+	}
+	p, err := page.New(req, &f, func() bool { return true })
 	if err != nil {
 		return nil, err
 	}
-	providers, next, err := query.CollectionPaginate(ctx, s.k.records, page,
-		func(at key, v auditv1.AuditedAttributesStore) (auditv1.AuditedProvider, error) {
-			return record(at, v), nil
-		}, options...)
-	if err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+	if len(f.Owners) > 1 || len(f.Auditors) > 1 {
+		return nil, status.Error(codes.InvalidArgument, "pagination.key is not one that this query gave")
 	}
-	return &auditv1.QueryProvidersResponse{Providers: providers, Pagination: next}, nil
+	var prefix []byte
+	for _, text := range f.Owners {
+		owner, err := parseAddress("owner", text)
+		if err != nil {
+			return nil, err
+		}
+		prefix = key.Addr(nil, owner)
+	}
+	auditor := ""
+	for _, text := range f.Auditors {
+		addr, err := parseAddress("auditor", text)
+		if err != nil {
+			return nil, err
+		}
+		auditor = addr.String()
+	}
+	res := &auditv1.QueryProvidersResponse{Providers: []auditv1.AuditedProvider{}}
+	err = page.Walk(ctx, p, 0, s.k.records, prefix, func(b []byte, value func() (auditv1.AuditedAttributesStore, error)) (func() error, error) {
+		if r, err := record(b, auditv1.AuditedAttributesStore{}); err != nil || auditor != "" && r.Auditor != auditor {
+			return nil, err
+		}
+		return func() error {
+			v, err := value()
+			if err != nil {
+				return err
+			}
+			r, err := record(b, v)
+			res.Providers = append(res.Providers, r)
+			return err
+		}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	res.Pagination = p.Response()
+	return res, nil
 }

@@ -19,6 +19,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	certv1 "github.com/akash-supercloud/akash/api/akash/cert/v1"
+	"github.com/akash-supercloud/akash/x/internal/key"
 )
 
 const (
@@ -28,19 +29,29 @@ const (
 	StoreKey = ModuleName
 )
 
-type key = collections.Pair[sdk.AccAddress, []byte]
+// at is the key of a certificate: its owner's address and its serial number.
+func at(owner sdk.AccAddress, serial []byte) []byte { return append(key.Addr(nil, owner), serial...) }
+
+// readAt takes a key apart.
+func readAt(b []byte) (owner sdk.AccAddress, serial []byte, err error) {
+	r := key.Read(b)
+	owner, serial = r.Addr(), r.Rest()
+	if err := r.Err(); err != nil {
+		return nil, nil, fmt.Errorf("key %x in the store of %s: %w", b, ModuleName, err)
+	}
+	return owner, serial, nil
+}
 
 // Keeper reads and writes the registry.
 type Keeper struct {
-	certs collections.Map[key, certv1.Certificate]
+	certs collections.Map[[]byte, certv1.Certificate]
 }
 
 // NewKeeper returns a Keeper over the store.
 func NewKeeper(cdc codec.BinaryCodec, storeService store.KVStoreService) *Keeper {
 	sb := collections.NewSchemaBuilder(storeService)
 	k := &Keeper{
-		certs: collections.NewMap(sb, collections.NewPrefix(1), "certificates",
-			collections.PairKeyCodec(sdk.AccAddressKey, collections.BytesKey), codec.CollValue[certv1.Certificate](cdc)),
+		certs: collections.NewMap(sb, collections.NewPrefix(1), "certificates", collections.BytesKey, codec.CollValue[certv1.Certificate](cdc)),
 	}
 	if _, err := sb.Build(); err != nil {
 		panic(err)
@@ -55,21 +66,21 @@ func (k *Keeper) Get(ctx context.Context, id certv1.ID) (certv1.Certificate, err
 	return crt, err
 }
 
-func (k *Keeper) get(ctx context.Context, id certv1.ID) (key, certv1.Certificate, error) {
+func (k *Keeper) get(ctx context.Context, id certv1.ID) ([]byte, certv1.Certificate, error) {
 	owner, err := parseOwner(id.Owner)
 	if err != nil {
-		return key{}, certv1.Certificate{}, err
+		return nil, certv1.Certificate{}, err
 	}
 	serial, err := parseSerial(id.Serial)
 	if err != nil {
-		return key{}, certv1.Certificate{}, err
+		return nil, certv1.Certificate{}, err
 	}
-	at := collections.Join(owner, serial)
-	crt, err := k.certs.Get(ctx, at)
+	where := at(owner, serial)
+	crt, err := k.certs.Get(ctx, where)
 	if stderrors.Is(err, collections.ErrNotFound) {
 		err = errors.Wrapf(ErrCertificateNotFound, "%s/%s", id.Owner, id.Serial)
 	}
-	return at, crt, err
+	return where, crt, err
 }
 
 // Create publishes a certificate of owner; see Check for what it must be.
@@ -78,22 +89,22 @@ func (k *Keeper) Create(ctx context.Context, owner string, certPEM, pubPEM []byt
 	if err != nil {
 		return err
 	}
-	serial, raw, err := Check(owner, certPEM, pubPEM)
+	serial, raw, err := Check(addr.String(), certPEM, pubPEM) // an address may be written in capitals too
 	if err != nil {
 		return err
 	}
-	at := collections.Join(addr, raw)
-	if there, err := k.certs.Has(ctx, at); err != nil {
+	where := at(addr, raw)
+	if there, err := k.certs.Has(ctx, where); err != nil {
 		return err
 	} else if there {
 		return errors.Wrapf(ErrCertificateExists, "%s/%s", owner, serial)
 	}
-	return k.certs.Set(ctx, at, certv1.Certificate{State: certv1.CertificateValid, Cert: certPEM, Pubkey: pubPEM})
+	return k.certs.Set(ctx, where, certv1.Certificate{State: certv1.CertificateValid, Cert: certPEM, Pubkey: pubPEM})
 }
 
 // Revoke makes the certificate that id names invalid for good.
 func (k *Keeper) Revoke(ctx context.Context, id certv1.ID) error {
-	at, crt, err := k.get(ctx, id)
+	where, crt, err := k.get(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -101,7 +112,7 @@ func (k *Keeper) Revoke(ctx context.Context, id certv1.ID) error {
 		return errors.Wrapf(ErrCertificateAlreadyRevoked, "%s/%s", id.Owner, id.Serial)
 	}
 	crt.State = certv1.CertificateRevoked
-	return k.certs.Set(ctx, at, crt)
+	return k.certs.Set(ctx, where, crt)
 }
 
 func checkGenesis(state *certv1.GenesisState) error {
@@ -140,7 +151,7 @@ func (k *Keeper) InitGenesis(ctx context.Context, state *certv1.GenesisState) er
 		if err != nil {
 			return err
 		}
-		if err := k.certs.Set(ctx, collections.Join(addr, raw), g.Certificate); err != nil {
+		if err := k.certs.Set(ctx, at(addr, raw), g.Certificate); err != nil {
 			return err
 		}
 	}
@@ -150,9 +161,10 @@ func (k *Keeper) InitGenesis(ctx context.Context, state *certv1.GenesisState) er
 // ExportGenesis returns all certificates by owner and serial number.
 func (k *Keeper) ExportGenesis(ctx context.Context) (*certv1.GenesisState, error) {
 	state := &certv1.GenesisState{Certificates: []certv1.GenesisCertificate{}}
-	err := k.certs.Walk(ctx, nil, func(at key, c certv1.Certificate) (bool, error) {
-		state.Certificates = append(state.Certificates, certv1.GenesisCertificate{Owner: at.K1().String(), Certificate: c})
-		return false, nil
+	err := k.certs.Walk(ctx, nil, func(b []byte, c certv1.Certificate) (bool, error) {
+		owner, _, err := readAt(b)
+		state.Certificates = append(state.Certificates, certv1.GenesisCertificate{Owner: owner.String(), Certificate: c})
+		return false, err
 	})
 	return state, err
 }

@@ -33,7 +33,7 @@ type Leases interface {
 // Keeper reads and writes the registry.
 type Keeper struct {
 	schema    collections.Schema
-	providers collections.Map[sdk.AccAddress, v1beta4.Provider]
+	providers collections.Map[[]byte, v1beta4.Provider]
 	leases    Leases
 }
 
@@ -42,7 +42,7 @@ type Keeper struct {
 func NewKeeper(cdc codec.BinaryCodec, storeService store.KVStoreService) *Keeper {
 	sb := collections.NewSchemaBuilder(storeService)
 	k := &Keeper{
-		providers: collections.NewMap(sb, collections.NewPrefix(1), "providers", sdk.AccAddressKey, codec.CollValue[v1beta4.Provider](cdc)),
+		providers: collections.NewMap(sb, collections.NewPrefix(1), "providers", collections.BytesKey, codec.CollValue[v1beta4.Provider](cdc)),
 	}
 	schema, err := sb.Build()
 	if err != nil {
@@ -76,6 +76,7 @@ func (k *Keeper) InitGenesis(ctx context.Context, state *v1beta4.GenesisState) e
 		if err != nil {
 			return err
 		}
+		p.Owner = addr.String()
 		if err := k.providers.Set(ctx, addr, p); err != nil {
 			return err
 		}
@@ -86,7 +87,7 @@ func (k *Keeper) InitGenesis(ctx context.Context, state *v1beta4.GenesisState) e
 // ExportGenesis returns all providers, in the order of their addresses.
 func (k *Keeper) ExportGenesis(ctx context.Context) (*v1beta4.GenesisState, error) {
 	state := &v1beta4.GenesisState{Providers: []v1beta4.Provider{}}
-	err := k.providers.Walk(ctx, nil, func(_ sdk.AccAddress, p v1beta4.Provider) (bool, error) {
+	err := k.providers.Walk(ctx, nil, func(_ []byte, p v1beta4.Provider) (bool, error) {
 		state.Providers = append(state.Providers, p)
 		return false, nil
 	})

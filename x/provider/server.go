@@ -8,13 +8,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
-	"github.com/cosmos/cosmos-sdk/types/query"
 
 	v1beta4 "github.com/akash-supercloud/akash/api/akash/provider/v1beta4"
+	"github.com/akash-supercloud/akash/x/internal/page"
 )
-
-// MaxPage is the most records one list answer holds.
-const MaxPage = 10_000
 
 type msgServer struct{ k *Keeper }
 
@@ -31,10 +28,12 @@ func (s msgServer) CreateProvider(ctx context.Context, msg *v1beta4.MsgCreatePro
 	} else if there {
 		return nil, cosmoserrors.Wrap(ErrProviderExists, msg.Owner)
 	}
-	if err := s.k.providers.Set(ctx, owner, v1beta4.Provider(*msg)); err != nil {
+	record := v1beta4.Provider(*msg)
+	record.Owner = owner.String() // an address may be written in capitals too
+	if err := s.k.providers.Set(ctx, owner, record); err != nil {
 		return nil, err
 	}
-	if err := emit(ctx, &v1beta4.EventProviderCreated{Owner: msg.Owner}); err != nil {
+	if err := emit(ctx, &v1beta4.EventProviderCreated{Owner: record.Owner}); err != nil {
 		return nil, err
 	}
 	return &v1beta4.MsgCreateProviderResponse{}, nil
@@ -50,10 +49,12 @@ func (s msgServer) UpdateProvider(ctx context.Context, msg *v1beta4.MsgUpdatePro
 	} else if !there {
 		return nil, cosmoserrors.Wrap(ErrProviderNotFound, msg.Owner)
 	}
-	if err := s.k.providers.Set(ctx, owner, v1beta4.Provider(*msg)); err != nil {
+	record := v1beta4.Provider(*msg)
+	record.Owner = owner.String() // an address may be written in capitals too
+	if err := s.k.providers.Set(ctx, owner, record); err != nil {
 		return nil, err
 	}
-	if err := emit(ctx, &v1beta4.EventProviderUpdated{Owner: msg.Owner}); err != nil {
+	if err := emit(ctx, &v1beta4.EventProviderUpdated{Owner: record.Owner}); err != nil {
 		return nil, err
 	}
 	return &v1beta4.MsgUpdateProviderResponse{}, nil
@@ -80,7 +81,7 @@ func (s msgServer) DeleteProvider(ctx context.Context, msg *v1beta4.MsgDeletePro
 	if err := s.k.providers.Remove(ctx, owner); err != nil {
 		return nil, err
 	}
-	if err := emit(ctx, &v1beta4.EventProviderDeleted{Owner: msg.Owner}); err != nil {
+	if err := emit(ctx, &v1beta4.EventProviderDeleted{Owner: owner.String()}); err != nil {
 		return nil, err
 	}
 	return &v1beta4.MsgDeleteProviderResponse{}, nil
@@ -91,20 +92,37 @@ type queryServer struct{ k *Keeper }
 // NewQueryServer returns the server of the registry's queries.
 func NewQueryServer(k *Keeper) v1beta4.QueryServer { return queryServer{k} }
 
+// Providers lists all providers by address.
 func (s queryServer) Providers(ctx context.Context, req *v1beta4.QueryProvidersRequest) (*v1beta4.QueryProvidersResponse, error) {
 	if req == nil {
 		return nil, status.Error(codes.InvalidArgument, "empty request")
 	}
-	page, err := Page(req.Pagination)
+	p, err := page.New(req.Pagination, noFilters{}, func() bool { return true })
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := query.CollectionPaginate(ctx, s.k.providers, page,
-		func(_ sdk.AccAddress, p v1beta4.Provider) (v1beta4.Provider, error) { return p, nil })
-	if err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+	res := &v1beta4.QueryProvidersResponse{Providers: []v1beta4.Provider{}}
+	err = page.Walk(ctx, p, 0, s.k.providers, nil, func(_ []byte, value func() (v1beta4.Provider, error)) (func() error, error) {
+		return func() error {
+			one, err := value()
+			res.Providers = append(res.Providers, one)
+			return err
+		}, nil
+	})
+	res.Pagination = p.Response()
+	return res, err
+}
+
+// noFilters are the filters of a list that has none.
+type noFilters struct{}
+
+func (noFilters) Marshal() ([]byte, error) { return nil, nil }
+
+func (noFilters) Unmarshal(b []byte) error {
+	if len(b) > 0 {
+		return ErrInternal
 	}
-	return &v1beta4.QueryProvidersResponse{Providers: found, Pagination: next}, nil
+	return nil
 }
 
 func (s queryServer) Provider(ctx context.Context, req *v1beta4.QueryProviderRequest) (*v1beta4.QueryProviderResponse, error) {
@@ -123,17 +141,4 @@ func (s queryServer) Provider(ctx context.Context, req *v1beta4.QueryProviderReq
 		return nil, cosmoserrors.Wrap(ErrProviderNotFound, req.Owner)
 	}
 	return &v1beta4.QueryProviderResponse{Provider: p}, nil
-}
-
-// Page returns a copy of req whose limit is at most MaxPage, so that no single answer grows without bound.
-func Page(req *query.PageRequest) (*query.PageRequest, error) {
-	if req == nil {
-		return &query.PageRequest{}, nil
-	}
-	if req.Offset > 0 && len(req.Key) > 0 {
-		return nil, status.Error(codes.InvalidArgument, "pagination.key and pagination.offset exclude each other; give one")
-	}
-	page := *req
-	page.Limit = min(page.Limit, MaxPage)
-	return &page, nil
 }
