@@ -88,7 +88,8 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 		if err != nil {
 			return err
 		}
-		d := g.Deployments[i]
+		// How many orders each group has had the market knows, and says.
+		d := Record{GenesisDeployment: g.Deployments[i], Orders: make([]uint32, len(g.Deployments[i].Groups))}
 		d.Groups = append([]types.Group(nil), d.Groups...)
 		if err := k.set(ctx, id, d); err != nil {
 			return err
@@ -105,15 +106,15 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 		return nil, err
 	}
 	g.Params = p
-	err = k.Each(ctx, func(_ ID, d types.GenesisDeployment) error {
-		g.Deployments = append(g.Deployments, d)
+	err = k.Each(ctx, func(_ ID, d Record) error {
+		g.Deployments = append(g.Deployments, d.GenesisDeployment)
 		return nil
 	})
 	return g, err
 }
 
 // Each calls fn for every deployment, in order of their ids.
-func (k *Keeper) Each(ctx context.Context, fn func(ID, types.GenesisDeployment) error) error {
+func (k *Keeper) Each(ctx context.Context, fn func(ID, Record) error) error {
 	it, err := k.deployments.Iterate(ctx, nil)
 	if err != nil {
 		return err
@@ -146,9 +147,9 @@ func readID(b []byte) (ID, error) {
 // It reads all of the module's state.
 func (k *Keeper) Invariants(ctx context.Context) error {
 	var broken []error
-	err := k.Each(ctx, func(id ID, d types.GenesisDeployment) error {
+	err := k.Each(ctx, func(id ID, d Record) error {
 		wire := id.Wire()
-		if _, err := validateGenesisDeployment(&d); err != nil {
+		if _, err := validateGenesisDeployment(&d.GenesisDeployment); err != nil {
 			broken = append(broken, fmt.Errorf("deployment %s: %w", wire, err))
 		}
 		a, err := k.escrow.Account(ctx, id.Account())

@@ -52,10 +52,11 @@ type End struct {
 
 // Market is what deployments ask of the market.
 type Market interface {
-	// OpenOrder opens the next order of an open group; first: it never had one.
-	OpenOrder(ctx context.Context, id ID, gseq uint32, first bool) error
-	// CloseOrders ends the open or active order of a group with its bids and its lease.
-	CloseOrders(ctx context.Context, id ID, gseq uint32, end End) error
+	// OpenOrder opens order number oseq of an open group.
+	OpenOrder(ctx context.Context, id ID, gseq, oseq uint32) error
+	// CloseOrder ends order number oseq of a group, if it is open or active, with its bids and
+	// its lease.
+	CloseOrder(ctx context.Context, id ID, gseq, oseq uint32, end End) error
 	// ReclamationBounds returns the shortest and the longest window allowed.
 	ReclamationBounds(ctx context.Context) (least, most time.Duration, err error)
 }
@@ -68,7 +69,7 @@ type Keeper struct {
 	authority string
 
 	schema      collections.Schema
-	deployments collections.Map[[]byte, types.GenesisDeployment]
+	deployments collections.Map[[]byte, Record]
 	params      collections.Item[types.Params]
 }
 
@@ -78,7 +79,7 @@ func NewKeeper(cdc codec.Codec, storeService corestore.KVStoreService, escrow *e
 	sb := collections.NewSchemaBuilder(storeService)
 	k := &Keeper{
 		cdc: cdc, escrow: escrow, authority: authority,
-		deployments: collections.NewMap(sb, collections.NewPrefix(1), "deployments", collections.BytesKey, codec.CollValue[types.GenesisDeployment](cdc)),
+		deployments: collections.NewMap(sb, collections.NewPrefix(1), "deployments", collections.BytesKey, recordCodec{}),
 		params:      collections.NewItem(sb, collections.NewPrefix(0), "params", codec.CollValue[types.Params](cdc)),
 	}
 	schema, err := sb.Build()
@@ -94,7 +95,7 @@ func NewKeeper(cdc codec.Codec, storeService corestore.KVStoreService, escrow *e
 func (k *Keeper) SetMarket(m Market) { k.market = m }
 
 // Get returns a deployment with its groups, ids filled in.
-func (k *Keeper) Get(ctx context.Context, id ID) (types.GenesisDeployment, error) {
+func (k *Keeper) Get(ctx context.Context, id ID) (Record, error) {
 	d, err := k.deployments.Get(ctx, id.Key())
 	if errors.Is(err, collections.ErrNotFound) {
 		return d, ErrDeploymentNotFound
@@ -106,7 +107,7 @@ func (k *Keeper) Get(ctx context.Context, id ID) (types.GenesisDeployment, error
 }
 
 // name fills in the ids, which are part of the key and so aren't stored again.
-func name(d *types.GenesisDeployment, id ID) {
+func name(d *Record, id ID) {
 	d.Deployment.ID = id.Wire()
 	for i := range d.Groups {
 		d.Groups[i].ID = deploymentv1.MakeGroupID(d.Deployment.ID, uint32(i+1))
@@ -114,7 +115,7 @@ func name(d *types.GenesisDeployment, id ID) {
 }
 
 // set stores the deployment. Afterwards its ids are blank.
-func (k *Keeper) set(ctx context.Context, id ID, d types.GenesisDeployment) error {
+func (k *Keeper) set(ctx context.Context, id ID, d Record) error {
 	d.Deployment.ID = deploymentv1.DeploymentID{}
 	for i := range d.Groups {
 		d.Groups[i].ID = deploymentv1.GroupID{}
@@ -123,7 +124,7 @@ func (k *Keeper) set(ctx context.Context, id ID, d types.GenesisDeployment) erro
 }
 
 // Group returns a group and the deployment that it is part of.
-func (k *Keeper) Group(ctx context.Context, id ID, gseq uint32) (types.Group, types.GenesisDeployment, error) {
+func (k *Keeper) Group(ctx context.Context, id ID, gseq uint32) (types.Group, Record, error) {
 	d, err := k.Get(ctx, id)
 	if errors.Is(err, ErrDeploymentNotFound) {
 		return types.Group{}, d, ErrGroupNotFound.Wrap("there is no such deployment")
@@ -136,6 +137,26 @@ func (k *Keeper) Group(ctx context.Context, id ID, gseq uint32) (types.Group, ty
 	return d.Groups[gseq-1], d, nil
 }
 
+// NextOrder returns the number of the next order of a group, which the caller opens.
+func (k *Keeper) NextOrder(ctx context.Context, id ID, gseq uint32) (uint32, error) {
+	_, d, err := k.Group(ctx, id, gseq)
+	if err != nil {
+		return 0, err
+	}
+	d.Orders[gseq-1]++
+	return d.Orders[gseq-1], k.set(ctx, id, d)
+}
+
+// SetOrders says how many orders a group has had, when a chain starts from a genesis state.
+func (k *Keeper) SetOrders(ctx context.Context, id ID, gseq, orders uint32) error {
+	_, d, err := k.Group(ctx, id, gseq)
+	if err != nil {
+		return err
+	}
+	d.Orders[gseq-1] = max(orders, d.Orders[gseq-1])
+	return k.set(ctx, id, d)
+}
+
 // PauseGroup pauses an open group whose lease its provider has ended.
 func (k *Keeper) PauseGroup(ctx context.Context, id ID, gseq uint32) error {
 	g, d, err := k.Group(ctx, id, gseq)
@@ -146,7 +167,7 @@ func (k *Keeper) PauseGroup(ctx context.Context, id ID, gseq uint32) error {
 }
 
 // setGroup stores a group's new state and emits its event.
-func (k *Keeper) setGroup(ctx context.Context, id ID, d types.GenesisDeployment, gseq uint32, state types.Group_State) error {
+func (k *Keeper) setGroup(ctx context.Context, id ID, d Record, gseq uint32, state types.Group_State) error {
 	gid := d.Groups[gseq-1].ID
 	d.Groups[gseq-1].State = state
 	if err := k.set(ctx, id, d); err != nil {
@@ -185,7 +206,7 @@ func (k *Keeper) CloseIfOverdue(ctx context.Context, id ID) (bool, error) {
 }
 
 // close ends a deployment and all that belongs to it. Dry: its money has run out.
-func (k *Keeper) close(ctx context.Context, id ID, d types.GenesisDeployment, dry bool) error {
+func (k *Keeper) close(ctx context.Context, id ID, d Record, dry bool) error {
 	if d.Deployment.State != deploymentv1.DeploymentActive {
 		return ErrDeploymentClosed
 	}
@@ -214,7 +235,7 @@ func (k *Keeper) close(ctx context.Context, id ID, d types.GenesisDeployment, dr
 		if err := emitGroup(ctx, deploymentv1.MakeGroupID(wire, gseq), state); err != nil {
 			return err
 		}
-		if err := k.market.CloseOrders(ctx, id, gseq, end); err != nil {
+		if err := k.market.CloseOrder(ctx, id, gseq, d.Orders[gseq-1], end); err != nil {
 			return err
 		}
 	}

@@ -57,11 +57,11 @@ func (s msgServer) CreateDeployment(ctx context.Context, m *types.MsgCreateDeplo
 	}
 
 	height := sdk.UnwrapSDKContext(ctx).BlockHeight()
-	d := types.GenesisDeployment{
-		Deployment: deploymentv1.Deployment{State: deploymentv1.DeploymentActive, Hash: m.Hash, CreatedAt: height, Reclamation: m.Reclamation},
-		Groups:     make([]types.Group, len(m.Groups)),
-	}
+	d := Record{Orders: make([]uint32, len(m.Groups))}
+	d.Deployment = deploymentv1.Deployment{State: deploymentv1.DeploymentActive, Hash: m.Hash, CreatedAt: height, Reclamation: m.Reclamation}
+	d.Groups = make([]types.Group, len(m.Groups))
 	for i := range m.Groups {
+		d.Orders[i] = 1
 		d.Groups[i] = types.Group{State: types.GroupOpen, GroupSpec: m.Groups[i], CreatedAt: height}
 	}
 	if err := s.k.set(ctx, id, d); err != nil {
@@ -71,7 +71,7 @@ func (s msgServer) CreateDeployment(ctx context.Context, m *types.MsgCreateDeplo
 		return nil, err
 	}
 	for i := range m.Groups {
-		if err := s.k.market.OpenOrder(ctx, id, uint32(i+1), true); err != nil {
+		if err := s.k.market.OpenOrder(ctx, id, uint32(i+1), d.Orders[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -160,7 +160,7 @@ func (s msgServer) stop(ctx context.Context, wire *deploymentv1.GroupID, state t
 	if err := s.k.setGroup(ctx, id, d, gseq, state); err != nil {
 		return err
 	}
-	return s.k.market.CloseOrders(ctx, id, gseq, End{Lease: marketv1.LeaseClosed, Reason: marketv1.LeaseClosedReasonOwner})
+	return s.k.market.CloseOrder(ctx, id, gseq, d.Orders[gseq-1], End{Lease: marketv1.LeaseClosed, Reason: marketv1.LeaseClosedReasonOwner})
 }
 
 // StartGroup opens a paused group again, with a new order.
@@ -184,10 +184,11 @@ func (s msgServer) StartGroup(ctx context.Context, m *types.MsgStartGroup) (*typ
 	if closed, err := s.k.CloseIfOverdue(ctx, id); err != nil || closed {
 		return &types.MsgStartGroupResponse{}, err
 	}
+	d.Orders[gseq-1]++
 	if err := s.k.setGroup(ctx, id, d, gseq, types.GroupOpen); err != nil {
 		return nil, err
 	}
-	return &types.MsgStartGroupResponse{}, s.k.market.OpenOrder(ctx, id, gseq, false)
+	return &types.MsgStartGroupResponse{}, s.k.market.OpenOrder(ctx, id, gseq, d.Orders[gseq-1])
 }
 
 // UpdateParams changes the parameters; only the authority (governance) may.

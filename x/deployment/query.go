@@ -41,7 +41,7 @@ func (s queryServer) Deployments(ctx context.Context, req *types.QueryDeployment
 		prefix = key.U64(prefix, f.DSeq)
 	}
 	res := &types.QueryDeploymentsResponse{Deployments: []types.QueryDeploymentResponse{}}
-	err = page.Walk(ctx, p, 0, s.k.deployments, prefix, func(b []byte, value func() (types.GenesisDeployment, error)) (func() error, error) {
+	err = page.Walk(ctx, p, 0, s.k.deployments, prefix, func(b []byte, value func() (Record, error)) (func() error, error) {
 		id, err := readID(b)
 		if err != nil || (f.DSeq != 0 && id.DSeq != f.DSeq) {
 			return nil, err
@@ -65,7 +65,7 @@ func (s queryServer) Deployments(ctx context.Context, req *types.QueryDeployment
 	return res, nil
 }
 
-func (s queryServer) response(ctx context.Context, id ID, d types.GenesisDeployment) (*types.QueryDeploymentResponse, error) {
+func (s queryServer) response(ctx context.Context, id ID, d Record) (*types.QueryDeploymentResponse, error) {
 	name(&d, id)
 	a, err := s.k.escrow.Account(ctx, id.Account())
 	if err != nil {

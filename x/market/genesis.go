@@ -111,7 +111,7 @@ func readGenesis(g *types.GenesisState) (c contents, err error) {
 	return c, nil
 }
 
-// InitGenesis fills the store from a genesis state.
+// InitGenesis fills the store from a genesis state, after the deployments'.
 func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 	c, err := readGenesis(g)
 	if err != nil {
@@ -127,6 +127,9 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 		}
 		if err := m.Set(ctx, o.id.Key(), o.order); err != nil {
 			return err
+		}
+		if err := k.deployment.SetOrders(ctx, o.id.ID, o.id.gseq, o.id.oseq); err != nil {
+			return fmt.Errorf("order %s: %w", o.id.wire(), err)
 		}
 	}
 	for _, e := range c.entries {
@@ -220,11 +223,17 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 	bad := func(format string, args ...any) { broken = append(broken, fmt.Errorf(format, args...)) }
 
 	listed := map[string]types.Bid_State{} // bids that a live order lists
-	live := map[string]int{}               // live orders by group
+	live := map[string]uint32{}            // live orders by group
+	orders := map[string]uint32{}          // latest orders by group
 	err := k.eachOrder(ctx, func(id orderID, o order) error {
+		group := string(groupKey(id.ID, id.gseq))
+		orders[group] = max(orders[group], id.oseq)
 		switch o.State {
 		case types.OrderOpen, types.OrderActive:
-			live[string(groupKey(id.ID, id.gseq))]++
+			if live[group] != 0 {
+				bad("order %s is %s, as is order %d", id.wire(), o.State, live[group])
+			}
+			live[group] = id.oseq
 			state := types.BidOpen
 			if o.State == types.OrderActive {
 				state = types.BidActive
@@ -297,15 +306,18 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 	if indexed != bids {
 		bad("%d bids, but %d in the index by provider", bids, indexed)
 	}
-	err = k.deployment.Each(ctx, func(id deployment.ID, d deploymentv1beta4.GenesisDeployment) error {
+	err = k.deployment.Each(ctx, func(id deployment.ID, d deployment.Record) error {
 		for i, g := range d.Groups {
 			key := string(groupKey(id, uint32(i+1)))
-			want := 0
+			if orders[key] != d.Orders[i] {
+				bad("group %s has had %d orders, the latest is %d", g.ID, d.Orders[i], orders[key])
+			}
+			want := uint32(0)
 			if g.State == deploymentv1beta4.GroupOpen {
-				want = 1
+				want = d.Orders[i]
 			}
 			if live[key] != want {
-				bad("group %s is %s and has %d live orders", g.ID, g.State, live[key])
+				bad("group %s is %s, but its live order is %d, not %d", g.ID, g.State, live[key], want)
 			}
 			delete(live, key)
 		}

@@ -130,43 +130,9 @@ func (k *Keeper) entry(ctx context.Context, id bidID) (entry, bool, error) {
 	return e, err == nil, err
 }
 
-// last returns the group's latest order in one of the two stores of orders.
-func last(ctx context.Context, m collections.Map[[]byte, order], group []byte) (orderID, order, bool, error) {
-	it, err := m.Iterate(ctx, new(collections.Range[[]byte]).Prefix(group).Descending())
-	if err != nil {
-		return orderID{}, order{}, false, err
-	}
-	defer it.Close()
-	if !it.Valid() {
-		return orderID{}, order{}, false, nil
-	}
-	kv, err := it.KeyValue()
-	if err != nil {
-		return orderID{}, order{}, false, err
-	}
-	id, err := readOrderID(kv.Key)
-	return id, kv.Value, err == nil, err
-}
-
-// OpenOrder opens the next order of a group. First says that the group never had one.
-func (k *Keeper) OpenOrder(ctx context.Context, id deployment.ID, gseq uint32, first bool) error {
-	oid := orderID{id, gseq, 1}
-	if !first {
-		group := groupKey(id, gseq)
-		if _, _, found, err := last(ctx, k.open, group); err != nil || found {
-			return errors.Join(err, errIf(found, ErrOrderExists))
-		}
-		prev, o, found, err := last(ctx, k.orders, group)
-		if err != nil {
-			return err
-		}
-		if found {
-			if o.State == types.OrderActive {
-				return ErrOrderActive
-			}
-			oid.oseq = prev.oseq + 1
-		}
-	}
+// OpenOrder opens order number oseq of a group.
+func (k *Keeper) OpenOrder(ctx context.Context, id deployment.ID, gseq, oseq uint32) error {
+	oid := orderID{id, gseq, oseq}
 	if err := k.open.Set(ctx, oid.Key(), order{State: types.OrderOpen, CreatedAt: height(ctx)}); err != nil {
 		return err
 	}
@@ -180,21 +146,21 @@ func errIf(is bool, err error) error {
 	return nil
 }
 
-// CloseOrders ends the open or active order of a group with its bids and its lease.
-func (k *Keeper) CloseOrders(ctx context.Context, id deployment.ID, gseq uint32, end deployment.End) error {
-	group := groupKey(id, gseq)
-	oid, o, found, err := last(ctx, k.open, group)
+// CloseOrder ends order number oseq of a group, if it is open or active, with its bids and
+// its lease.
+func (k *Keeper) CloseOrder(ctx context.Context, id deployment.ID, gseq, oseq uint32, end deployment.End) error {
+	oid := orderID{id, gseq, oseq}
+	o, err := k.order(ctx, oid)
 	if err != nil {
 		return err
 	}
-	if found {
+	switch o.State {
+	case types.OrderOpen:
 		return k.closeOpenOrder(ctx, oid, o)
+	case types.OrderActive:
+		return k.closeActiveOrder(ctx, oid, o, end)
 	}
-	oid, o, found, err = last(ctx, k.orders, group)
-	if err != nil || !found || o.State != types.OrderActive {
-		return err
-	}
-	return k.closeActiveOrder(ctx, oid, o, end)
+	return nil
 }
 
 func (k *Keeper) closeOpenOrder(ctx context.Context, id orderID, o order) error {
@@ -300,6 +266,6 @@ func (k *Keeper) HasActiveLeases(ctx context.Context, provider sdk.AccAddress) (
 }
 
 // wireOrder is an order as clients know it: with what its group asks for.
-func wireOrder(id orderID, o order, g deploymentv1beta4.Group, d deploymentv1beta4.GenesisDeployment) types.Order {
+func wireOrder(id orderID, o order, g deploymentv1beta4.Group, d deployment.Record) types.Order {
 	return types.Order{ID: id.wire(), State: o.State, Spec: g.GroupSpec, CreatedAt: o.CreatedAt, Reclamation: d.Deployment.Reclamation}
 }

@@ -302,11 +302,12 @@ func (s msgServer) CloseLease(ctx context.Context, m *types.MsgCloseLease) (*typ
 		return nil, err
 	}
 	g, _, err := k.deployment.Group(ctx, id.ID, id.gseq)
-	if err != nil {
-		return nil, err
+	if err != nil || g.State != deploymentv1beta4.GroupOpen {
+		return &types.MsgCloseLeaseResponse{}, err
 	}
-	if g.State == deploymentv1beta4.GroupOpen {
-		err = k.OpenOrder(ctx, id.ID, id.gseq, false)
+	oseq, err := k.deployment.NextOrder(ctx, id.ID, id.gseq)
+	if err == nil {
+		err = k.OpenOrder(ctx, id.ID, id.gseq, oseq)
 	}
 	return &types.MsgCloseLeaseResponse{}, err
 }

@@ -9,9 +9,9 @@ import (
 
 	"cosmossdk.io/collections"
 
-	deploymentv1beta4 "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	types "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
+	"github.com/akash-supercloud/akash/x/deployment"
 	"github.com/akash-supercloud/akash/x/internal/key"
 	"github.com/akash-supercloud/akash/x/internal/page"
 )
@@ -104,7 +104,7 @@ func (s queryServer) Orders(ctx context.Context, req *types.QueryOrdersRequest) 
 type specs struct {
 	k    *Keeper
 	last string
-	d    deploymentv1beta4.GenesisDeployment
+	d    deployment.Record
 }
 
 func (k *Keeper) newSpecs() *specs { return &specs{k: k} }

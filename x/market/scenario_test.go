@@ -85,7 +85,13 @@ func (a args) get(key, otherwise string) string {
 	return otherwise
 }
 
-func (s *scenario) command(line string) string {
+// parse makes a command's message.
+func (s *scenario) parse(line string) sdk.Msg {
+	name, a := split(line)
+	return s.message(name, a)
+}
+
+func split(line string) (string, args) {
 	a := args{opt: map[string]string{}}
 	for _, w := range strings.Fields(line) {
 		if k, v, ok := strings.Cut(w, "="); ok {
@@ -96,6 +102,11 @@ func (s *scenario) command(line string) string {
 	}
 	name := a.at(0)
 	a.words = a.words[1:]
+	return name, a
+}
+
+func (s *scenario) command(line string) string {
+	name, a := split(line)
 	msg := s.message(name, a)
 	if msg != nil {
 		return s.outcome(s.send(msg))

@@ -31,7 +31,7 @@ func TestKeysWritten(t *testing.T) {
 		{"withdraw alice/1/1/1 p1", "escrow=1 bank=4"},
 		{"deposit alice alice/1 5000uact", "escrow=3 bank=4"},
 		{"update alice/1", "deployment=1"},
-		{"unlease alice/1/1/1 p1", "escrow=4 market=3 bank=4"},
+		{"unlease alice/1/1/1 p1", "deployment=1 escrow=4 market=3 bank=4"},
 		{"bid p1 alice/1/1/2", "escrow=1 market=3 bank=4"},
 		{"lease alice/1/1/2 p1", "escrow=2 market=3"},
 		{"block 3", ""},
