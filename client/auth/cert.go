@@ -277,3 +277,13 @@ func ReadKeyFile(kr keyring.Keyring, key, home string) (tls.Certificate, error) 
 	}
 	return out, nil
 }
+
+// PublicPEM returns a certificate and its public key as MsgCreateCertificate carries them.
+func PublicPEM(cert *x509.Certificate) (certPEM, pubPEM []byte, err error) {
+	pub, err := x509.MarshalPKIXPublicKey(cert.PublicKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: BlockCertificate, Bytes: cert.Raw}),
+		pem.EncodeToMemory(&pem.Block{Type: BlockPublicKey, Bytes: pub}), nil
+}

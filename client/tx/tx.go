@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -302,8 +303,8 @@ func (w *writer) drain() {
 	}
 }
 
-// serve sends a batch as one transaction, and each request by itself if the chain refuses
-// the whole: one bad message must not fail another caller's.
+// serve sends a batch as one transaction. If the chain refuses the whole it sends the two
+// halves by themselves, and so on: one bad message must not fail another caller's.
 func (w *writer) serve(ctx context.Context, batch []*request) {
 	live := batch[:0]
 	for _, r := range batch {
@@ -321,8 +322,10 @@ func (w *writer) serve(ctx context.Context, batch []*request) {
 			r.mu.Lock()
 			r.flying = nil
 			r.mu.Unlock()
-			w.serve(ctx, []*request{r})
 		}
+		half := len(live) / 2
+		w.serve(ctx, slices.Clone(live[:half]))
+		w.serve(ctx, slices.Clone(live[half:]))
 		return
 	}
 	for _, r := range live {
