@@ -45,12 +45,20 @@ func keysCmd() *cobra.Command {
 
 // nodeCmds are the commands of a node of the chain.
 func nodeCmds(a *app) []*cobra.Command {
-	cmds := []*cobra.Command{
-		appcmd.Start(), appcmd.Genesis(), appcmd.Comet(), appcmd.Export(), appcmd.Snapshots(), appcmd.Prune(), appcmd.Rollback(),
-	}
-	for _, c := range cmds {
-		a.mount(c)
-		c.Short = strings.ToUpper(c.Short[:1]) + c.Short[1:]
+	var cmds []*cobra.Command
+	for _, c := range []struct {
+		name, short string
+		build       func() *cobra.Command
+	}{
+		{"start", "Run a node", appcmd.Start},
+		{"genesis", "Make a network's first state", appcmd.Genesis},
+		{"comet", "Identity and block store of a node", appcmd.Comet},
+		{"export", "Write a stopped node's state as a genesis", appcmd.Export},
+		{"snapshots", "List, take and restore snapshots of a node's state", appcmd.Snapshots},
+		{"prune", "Drop old states of a stopped node", appcmd.Prune},
+		{"rollback", "Take a stopped node one block back", appcmd.Rollback},
+	} {
+		cmds = append(cmds, a.lazy(c.name, c.short, func() *cobra.Command { return a.mount(c.build()) }))
 	}
 	return cmds
 }

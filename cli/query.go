@@ -23,10 +23,10 @@ import (
 )
 
 func queryCmd(a *app) *cobra.Command {
-	cmd := a.mount(appcmd.Query())
-	cmd.Short = "Ask the chain"
-	replace(a, cmd, queryDeploymentCmd(a), queryMarketCmd(a), queryEscrowCmd(a), queryProviderCmd(a), queryCertCmd(a), queryAuditCmd(a))
-	return cmd
+	return a.lazy("query", "Ask the chain", func() *cobra.Command {
+		own := []*cobra.Command{queryDeploymentCmd(a), queryMarketCmd(a), queryEscrowCmd(a), queryProviderCmd(a), queryCertCmd(a), queryAuditCmd(a)}
+		return a.withOwn(own, appcmd.Query)
+	}, "q")
 }
 
 func decodeKey(text string) ([]byte, error) {

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -52,7 +53,7 @@ func Main() int {
 
 // Run runs one command and returns its exit code.
 func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	a := &app{in: in, out: out, err: errOut, tty: isTerminal(errOut)}
+	a := &app{args: args, in: in, out: out, err: errOut, tty: isTerminal(errOut)}
 	defer a.close()
 	root := newRoot(a)
 	root.SetArgs(args)
@@ -104,6 +105,7 @@ func explain(err error) string {
 
 // app is one run of the program: where its output goes, and what it was told.
 type app struct {
+	args     []string
 	in       io.Reader
 	out, err io.Writer
 	tty      bool // err is a terminal
@@ -189,6 +191,22 @@ Every flag can be set by an environment variable: AKASH_NODE for --node.`,
 	group("local", localCmds(a)...)
 	root.AddCommand(versionCmd(a))
 	return root
+}
+
+// lazy builds a command only if this run may need it: those of the chain make an app first,
+// which takes longer than most commands do. Otherwise there is a line for the help.
+func (a *app) lazy(name, short string, build func() *cobra.Command, aliases ...string) *cobra.Command {
+	if a.named(append(aliases, name)...) || a.named("completion", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd) {
+		cmd := build()
+		cmd.Short = short
+		return cmd
+	}
+	return &cobra.Command{Use: name, Aliases: aliases, Short: short, Run: func(*cobra.Command, []string) {}}
+}
+
+// named reports whether any of the words is among the arguments.
+func (a *app) named(words ...string) bool {
+	return slices.ContainsFunc(a.args, func(arg string) bool { return slices.Contains(words, arg) })
 }
 
 // mount makes another package's command take its defaults from here.

@@ -31,9 +31,31 @@ import (
 
 // txCmd is the chain's tx commands, with those of the market's modules in place of generic ones.
 func txCmd(a *app) *cobra.Command {
-	cmd := a.mount(appcmd.Tx())
-	cmd.Short = "Sign and send transactions"
-	replace(a, cmd, txDeploymentCmd(a), txMarketCmd(a), txEscrowCmd(a), txProviderCmd(a), txCertCmd(a), txAuditCmd(a))
+	return a.lazy("tx", "Sign and send transactions", func() *cobra.Command {
+		own := []*cobra.Command{txDeploymentCmd(a), txMarketCmd(a), txEscrowCmd(a), txProviderCmd(a), txCertCmd(a), txAuditCmd(a)}
+		return a.withOwn(own, appcmd.Tx)
+	})
+}
+
+// withOwn makes the command that holds a module's commands: ours alone if it is one of ours
+// that is called, which saves making an app.
+func (a *app) withOwn(own []*cobra.Command, all func() *cobra.Command) *cobra.Command {
+	for i, arg := range a.args {
+		if i+1 < len(a.args) && (arg == "tx" || arg == "query" || arg == "q") {
+			for _, c := range own {
+				if c.Name() == a.args[i+1] {
+					cmd := &cobra.Command{Use: arg}
+					if arg == "q" {
+						cmd.Use, cmd.Aliases = "query", []string{"q"}
+					}
+					replace(a, cmd, own...)
+					return cmd
+				}
+			}
+		}
+	}
+	cmd := a.mount(all())
+	replace(a, cmd, own...)
 	return cmd
 }
 
