@@ -76,6 +76,7 @@ import (
 	stakingkeeper "github.com/cosmos/cosmos-sdk/x/staking/keeper"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 	"github.com/cosmos/cosmos-sdk/x/upgrade"
+	upgradeexported "github.com/cosmos/cosmos-sdk/x/upgrade/exported"
 	upgradekeeper "github.com/cosmos/cosmos-sdk/x/upgrade/keeper"
 	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
 
@@ -143,25 +144,78 @@ func Authority() string { return authtypes.NewModuleAddress(govtypes.ModuleName)
 // server.FlagUnsafeSkipUpgrades and the block executor; options change the BaseApp before it is sealed.
 // It panics if db holds a state that this program can't read.
 func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...func(*baseapp.BaseApp)) *App {
-	enc := newEncoding()
-	base := baseapp.NewBaseApp(Name, logger, db, enc.TxConfig.TxDecoder(), options...)
+	a := newApp()
+	base := baseapp.NewBaseApp(Name, logger, db, a.TxConfig.TxDecoder(), options...)
 	base.SetVersion(NodeVersion())
-	base.SetInterfaceRegistry(enc.Registry)
-	base.SetTxEncoder(enc.TxConfig.TxEncoder())
+	base.SetInterfaceRegistry(a.Registry)
+	base.SetTxEncoder(a.TxConfig.TxEncoder())
+	a.BaseApp = base
+	a.wire(logger, opts, base.MsgServiceRouter(), base)
+	base.SetParamStore(a.Consensus.ParamsStore)
 
+	// Upgrade first: it may replace the code of everything behind it. Auth forgets expired unordered transactions.
+	a.modules.SetOrderPreBlockers(upgradetypes.ModuleName, authtypes.ModuleName)
+	// Rewards of the last block are paid before its validators are slashed or changed.
+	a.modules.SetOrderBeginBlockers(minttypes.ModuleName, distrtypes.ModuleName, slashingtypes.ModuleName,
+		evidencetypes.ModuleName, stakingtypes.ModuleName, genutiltypes.ModuleName, authz.ModuleName)
+	a.modules.SetOrderEndBlockers(endBlockers()...)
+	a.modules.SetOrderInitGenesis(genesisOrder()...)
+	a.modules.SetOrderExportGenesis(genesisOrder()...)
+
+	a.configurator = module.NewConfigurator(a.Codec, base.MsgServiceRouter(), base.GRPCQueryRouter())
+	must(a.modules.RegisterServices(a.configurator))
+	autocliv1.RegisterQueryServer(base.GRPCQueryRouter(), runtimeservices.NewAutoCLIQueryService(a.modules.Modules))
+	reflection, err := runtimeservices.NewReflectionService()
+	must(err)
+	reflectionv1.RegisterReflectionServiceServer(base.GRPCQueryRouter(), reflection)
+	discoveryv1.RegisterDiscoveryServer(base.GRPCQueryRouter(), discovery{a})
+
+	base.MountKVStores(a.keys)
+	base.MountObjectStores(a.objects)
+	var stores []storetypes.StoreKey // all of them: a parallel executor that misses one mixes it up with another
+	for _, name := range slices.Sorted(maps.Keys(a.keys)) {
+		stores = append(stores, a.keys[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.objects)) {
+		stores = append(stores, a.objects[name])
+	}
+	blockexec.Apply(base, opts, stores, a.TxConfig.TxDecoder(), func(storetypes.MultiStore) string { return BondDenom })
+
+	handler, err := ante.New(ante.Options{
+		Account: a.Account, Bank: a.Bank, Feegrant: a.Feegrant, SignModes: a.TxConfig.SignModeHandler(),
+	})
+	must(err)
+	base.SetAnteHandler(handler)
+	base.SetInitChainer(a.initChain)
+	base.SetPreBlocker(func(ctx sdk.Context, _ *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
+		return a.modules.PreBlock(ctx)
+	})
+	base.SetBeginBlocker(func(ctx sdk.Context) (sdk.BeginBlock, error) { return a.modules.BeginBlock(ctx) })
+	base.SetEndBlocker(func(ctx sdk.Context) (sdk.EndBlock, error) { return a.modules.EndBlock(ctx) })
+
+	must(a.Registry.SigningContext().Validate())
+	must(base.LoadLatestVersion())
+	return a
+}
+
+// newApp returns the encoding and the store keys, without keepers.
+func newApp() *App {
 	keys := storetypes.NewKVStoreKeys(
 		authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, minttypes.StoreKey, distrtypes.StoreKey,
 		slashingtypes.StoreKey, govtypes.StoreKey, consensustypes.StoreKey, upgradetypes.StoreKey, feegrant.StoreKey,
 		evidencetypes.StoreKey, authzkeeper.StoreKey,
 		provider.StoreKey, audit.StoreKey, cert.StoreKey, escrow.StoreKey, deployment.StoreKey, market.StoreKey,
 	)
-	a := &App{BaseApp: base, Encoding: enc, keys: keys, objects: storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey)}
-	store := func(name string) corestore.KVStoreService { return runtime.NewKVStoreService(keys[name]) }
-	cdc, authority := enc.Codec, Authority()
+	return &App{Encoding: newEncoding(), keys: keys, objects: storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey)}
+}
+
+// wire makes all keepers and modules. It touches no store, so the program's commands can use the result without one.
+func (a *App) wire(logger log.Logger, opts servertypes.AppOptions, router *baseapp.MsgServiceRouter, versions upgradeexported.ProtocolVersionSetter) {
+	store := func(name string) corestore.KVStoreService { return runtime.NewKVStoreService(a.keys[name]) }
+	cdc, authority := a.Codec, Authority()
 	accountCodec := address.NewBech32Codec(Bech32Prefix)
 
 	a.Consensus = consensuskeeper.NewKeeper(cdc, store(consensustypes.StoreKey), authority, runtime.EventService{})
-	base.SetParamStore(a.Consensus.ParamsStore)
 
 	a.Account = account.NewKeeper(authkeeper.NewAccountKeeper(cdc, store(authtypes.StoreKey), authtypes.ProtoBaseAccount,
 		moduleAccounts, accountCodec, Bech32Prefix, authority, authkeeper.WithUnorderedTransactions(true)))
@@ -171,18 +225,18 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 		address.NewBech32Codec(Bech32Prefix+"valoper"), address.NewBech32Codec(Bech32Prefix+"valcons"))
 	a.Mint = mintkeeper.NewKeeper(cdc, store(minttypes.StoreKey), a.Staking, a.Account, a.Bank, authtypes.FeeCollectorName, authority)
 	a.Distribution = distrkeeper.NewKeeper(cdc, store(distrtypes.StoreKey), a.Account, a.Bank, a.Staking, authtypes.FeeCollectorName, authority)
-	a.Slashing = slashingkeeper.NewKeeper(cdc, enc.Amino, store(slashingtypes.StoreKey), a.Staking, authority)
+	a.Slashing = slashingkeeper.NewKeeper(cdc, a.Amino, store(slashingtypes.StoreKey), a.Staking, authority)
 	a.Staking.SetHooks(stakingtypes.NewMultiStakingHooks(a.Distribution.Hooks(), a.Slashing.Hooks()))
 	a.Feegrant = feegrantkeeper.NewKeeper(cdc, store(feegrant.StoreKey), a.Account)
-	a.Authz = authzkeeper.NewKeeper(store(authzkeeper.StoreKey), cdc, base.MsgServiceRouter(), a.Account)
+	a.Authz = authzkeeper.NewKeeper(store(authzkeeper.StoreKey), cdc, router, a.Account)
 	skip := map[int64]bool{}
 	for _, h := range cast.ToIntSlice(opts.Get(server.FlagUnsafeSkipUpgrades)) {
 		skip[int64(h)] = true
 	}
-	a.Upgrade = upgradekeeper.NewKeeper(skip, store(upgradetypes.StoreKey), cdc, cast.ToString(opts.Get(flags.FlagHome)), base, authority)
+	a.Upgrade = upgradekeeper.NewKeeper(skip, store(upgradetypes.StoreKey), cdc, cast.ToString(opts.Get(flags.FlagHome)), versions, authority)
 	govConfig := govtypes.DefaultConfig()
 	govConfig.MaxMetadataLen = 10_200 // what the wire's clients write
-	a.Gov = govkeeper.NewKeeper(cdc, store(govtypes.StoreKey), a.Account, a.Bank, a.Distribution, base.MsgServiceRouter(), govConfig, authority,
+	a.Gov = govkeeper.NewKeeper(cdc, store(govtypes.StoreKey), a.Account, a.Bank, a.Distribution, router, govConfig, authority,
 		govkeeper.NewDefaultCalculateVoteResultsAndVotingPower(a.Staking))
 	a.Evidence = *evidencekeeper.NewKeeper(cdc, store(evidencetypes.StoreKey), a.Staking, a.Slashing, accountCodec, runtime.ProvideCometInfoService())
 
@@ -195,19 +249,19 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 	a.Provider.SetLeases(a.Market)
 
 	a.modules = module.NewManager(
-		genutil.NewAppModule(a.Account, a.Staking, a, enc.TxConfig),
+		genutil.NewAppModule(a.Account, a.Staking, a, a.TxConfig),
 		account.NewModule(cdc, a.Account),
 		account.NewVestingModule(a.Account, a.Bank),
 		bank.NewAppModule(cdc, a.Bank, a.Account),
-		feegrantmodule.NewAppModule(cdc, a.Account, a.Bank, a.Feegrant, enc.Registry),
+		feegrantmodule.NewAppModule(cdc, a.Account, a.Bank, a.Feegrant, a.Registry),
 		gov.NewAppModule(cdc, a.Gov, a.Account, a.Bank),
 		mint.NewAppModule(cdc, a.Mint, a.Account, nil),
-		slashing.NewAppModule(cdc, a.Slashing, a.Account, a.Bank, a.Staking, enc.Registry),
+		slashing.NewAppModule(cdc, a.Slashing, a.Account, a.Bank, a.Staking, a.Registry),
 		distr.NewAppModule(cdc, a.Distribution, a.Account, a.Bank, a.Staking),
 		staking.NewAppModule(cdc, a.Staking, a.Account, a.Bank),
 		upgrade.NewAppModule(a.Upgrade, accountCodec),
 		evidence.NewAppModule(a.Evidence),
-		escrow.NewAuthzModule(authzmodule.NewAppModule(cdc, a.Authz, a.Account, a.Bank, enc.Registry), a.Authz, a.Escrow),
+		escrow.NewAuthzModule(authzmodule.NewAppModule(cdc, a.Authz, a.Account, a.Bank, a.Registry), a.Authz, a.Escrow),
 		consensus.NewAppModule(cdc, a.Consensus),
 		provider.NewAppModule(cdc, a.Provider),
 		audit.NewAppModule(cdc, a.Audit),
@@ -220,52 +274,8 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 		genutiltypes.ModuleName: genutil.NewAppModuleBasic(genutiltypes.DefaultMessageValidator),
 		govtypes.ModuleName:     gov.NewAppModuleBasic([]govclient.ProposalHandler{}),
 	})
-	a.basics.RegisterLegacyAminoCodec(enc.Amino)
-	a.basics.RegisterInterfaces(enc.Registry)
-
-	// Upgrade first: it may replace the code of everything behind it. Auth forgets expired unordered transactions.
-	a.modules.SetOrderPreBlockers(upgradetypes.ModuleName, authtypes.ModuleName)
-	// Rewards of the last block are paid before its validators are slashed or changed.
-	a.modules.SetOrderBeginBlockers(minttypes.ModuleName, distrtypes.ModuleName, slashingtypes.ModuleName,
-		evidencetypes.ModuleName, stakingtypes.ModuleName, genutiltypes.ModuleName, authz.ModuleName)
-	a.modules.SetOrderEndBlockers(endBlockers()...)
-	a.modules.SetOrderInitGenesis(genesisOrder()...)
-	a.modules.SetOrderExportGenesis(genesisOrder()...)
-
-	a.configurator = module.NewConfigurator(cdc, base.MsgServiceRouter(), base.GRPCQueryRouter())
-	must(a.modules.RegisterServices(a.configurator))
-	autocliv1.RegisterQueryServer(base.GRPCQueryRouter(), runtimeservices.NewAutoCLIQueryService(a.modules.Modules))
-	reflection, err := runtimeservices.NewReflectionService()
-	must(err)
-	reflectionv1.RegisterReflectionServiceServer(base.GRPCQueryRouter(), reflection)
-	discoveryv1.RegisterDiscoveryServer(base.GRPCQueryRouter(), discovery{a})
-
-	base.MountKVStores(keys)
-	base.MountObjectStores(a.objects)
-	var stores []storetypes.StoreKey // all of them: a parallel executor that misses one mixes it up with another
-	for _, name := range slices.Sorted(maps.Keys(keys)) {
-		stores = append(stores, keys[name])
-	}
-	for _, name := range slices.Sorted(maps.Keys(a.objects)) {
-		stores = append(stores, a.objects[name])
-	}
-	blockexec.Apply(base, opts, stores, enc.TxConfig.TxDecoder(), func(storetypes.MultiStore) string { return BondDenom })
-
-	handler, err := ante.New(ante.Options{
-		Account: a.Account, Bank: a.Bank, Feegrant: a.Feegrant, SignModes: enc.TxConfig.SignModeHandler(),
-	})
-	must(err)
-	base.SetAnteHandler(handler)
-	base.SetInitChainer(a.initChain)
-	base.SetPreBlocker(func(ctx sdk.Context, _ *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
-		return a.modules.PreBlock(ctx)
-	})
-	base.SetBeginBlocker(func(ctx sdk.Context) (sdk.BeginBlock, error) { return a.modules.BeginBlock(ctx) })
-	base.SetEndBlocker(func(ctx sdk.Context) (sdk.EndBlock, error) { return a.modules.EndBlock(ctx) })
-
-	must(enc.Registry.SigningContext().Validate())
-	must(base.LoadLatestVersion())
-	return a
+	a.basics.RegisterLegacyAminoCodec(a.Amino)
+	a.basics.RegisterInterfaces(a.Registry)
 }
 
 // endBlockers: bank first, which credits what the block's transactions paid; then governance, whose decisions count in

@@ -3,17 +3,16 @@ package app
 import (
 	"fmt"
 
-	dbm "github.com/cosmos/cosmos-db"
 	"github.com/cosmos/gogoproto/proto"
 
 	"cosmossdk.io/log/v2"
 
+	"github.com/cosmos/cosmos-sdk/baseapp"
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/codec"
 	"github.com/cosmos/cosmos-sdk/codec/address"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
 	"github.com/cosmos/cosmos-sdk/std"
-	"github.com/cosmos/cosmos-sdk/types/module"
 	authtx "github.com/cosmos/cosmos-sdk/x/auth/tx"
 	"github.com/cosmos/cosmos-sdk/x/tx/signing"
 
@@ -29,9 +28,7 @@ type Encoding struct {
 }
 
 // NewEncoding returns an Encoding that knows all of the chain's messages.
-func NewEncoding() Encoding {
-	return NewOffline().Encoding
-}
+func NewEncoding() Encoding { return NewOffline().Encoding }
 
 func newEncoding() Encoding {
 	registry, err := codectypes.NewInterfaceRegistryWithOptions(codectypes.InterfaceRegistryOptions{
@@ -57,14 +54,14 @@ func newEncoding() Encoding {
 	}
 }
 
-// Basics returns the stateless halves of all modules, without a store: what a client needs.
-func Basics() module.BasicManager {
-	return NewOffline().basics
+// NewOffline returns an App without a store and without a BaseApp: for its codecs, default genesis, module commands
+// and queries' descriptions. Nothing can be run or read with it.
+func NewOffline() *App {
+	a := newApp()
+	a.wire(log.NewNopLogger(), noOptions{}, baseapp.NewMsgServiceRouter(), nil)
+	return a
 }
 
 type noOptions struct{}
 
 func (noOptions) Get(string) any { return nil }
-
-// NewOffline returns an App over an empty store in memory, for its codecs, default genesis and commands.
-func NewOffline() *App { return New(log.NewNopLogger(), dbm.NewMemDB(), noOptions{}) }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,9 @@ import (
 
 // EnvPrefix begins the environment variables that stand for flags: AKASH_HOME, AKASH_NODE, AKASH_CHAIN_ID, …
 const EnvPrefix = "AKASH"
+
+// offline is the chain's codecs and module commands, made once.
+var offline = sync.OnceValue(app.NewOffline)
 
 // DefaultHome is AKASH_HOME, else ~/.akash.
 func DefaultHome() string {

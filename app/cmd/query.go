@@ -22,14 +22,12 @@ import (
 	"github.com/cosmos/cosmos-sdk/client/rpc"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authcli "github.com/cosmos/cosmos-sdk/x/auth/client/cli"
-
-	"github.com/akash-supercloud/akash/app"
 )
 
 // Query returns "query": every query of every module, made from the protobuf descriptions and the modules' own
 // hints (AutoCLIOptions). Fields of the request that aren't arguments are flags; nested ones have dotted names.
 func Query() *cobra.Command {
-	chain := app.NewOffline()
+	chain := offline()
 	cmd := &cobra.Command{
 		Use:               "query",
 		Aliases:           []string{"q"},
@@ -54,7 +52,7 @@ func Query() *cobra.Command {
 // QueryService returns a command called use with one subcommand for each query of the gRPC service called
 // service ("akash.market.v1beta5.Query").
 func QueryService(use, service string) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: "queries of " + service, PersistentPreRunE: forClient(app.NewOffline().Encoding)}
+	cmd := &cobra.Command{Use: use, Short: "queries of " + service, PersistentPreRunE: forClient(offline().Encoding)}
 	addService(cmd, &autocliv1.ServiceCommandDescriptor{Service: service})
 	return withHome(cmd)
 }

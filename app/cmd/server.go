@@ -75,7 +75,7 @@ func Start() *cobra.Command {
 
 // Genesis returns "genesis": make and check a network's first state.
 func Genesis() *cobra.Command {
-	chain := app.NewOffline()
+	chain := offline()
 	enc, basics := chain.Encoding, chain.BasicManager()
 	home := DefaultHome()
 	sdkCommands := genutilcli.Commands(enc.TxConfig, basics, home)
@@ -153,7 +153,7 @@ func Comet() *cobra.Command {
 		Use:               "comet",
 		Aliases:           []string{"cometbft", "tendermint"},
 		Short:             "identity and block store of a node",
-		PersistentPreRunE: forServer(app.NewOffline().Encoding),
+		PersistentPreRunE: forServer(offline().Encoding),
 	}
 	cmd.AddCommand(server.ShowNodeIDCmd(), server.ShowValidatorCmd(), server.ShowAddressCmd(), server.VersionCmd(),
 		cmtcmd.ResetAllCmd, cmtcmd.ResetStateCmd, server.BootstrapStateCmd(app.Creator))
@@ -173,6 +173,6 @@ func Prune() *cobra.Command { return served(pruning.Cmd(app.Creator, DefaultHome
 func Rollback() *cobra.Command { return served(server.NewRollbackCmd(app.Creator, DefaultHome())) }
 
 func served(cmd *cobra.Command) *cobra.Command {
-	cmd.PersistentPreRunE = forServer(app.NewOffline().Encoding)
+	cmd.PersistentPreRunE = forServer(offline().Encoding)
 	return withHome(cmd)
 }

@@ -43,7 +43,7 @@ func forClient(enc app.Encoding) func(*cobra.Command, []string) error {
 // Tx returns "tx": sign and send messages of the Cosmos SDK's modules, and handle signed transactions. Commands of
 // the market's modules are added by the caller, who can give them TxFlags.
 func Tx() *cobra.Command {
-	chain := app.NewOffline()
+	chain := offline()
 	cmd := &cobra.Command{
 		Use:               "tx",
 		Short:             "sign and send transactions",
