@@ -11,6 +11,7 @@ import (
 	"cosmossdk.io/log/v2"
 
 	servertypes "github.com/cosmos/cosmos-sdk/server/types"
+	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/x/staking"
 )
 
@@ -26,12 +27,11 @@ func Export(logger log.Logger, db dbm.DB, height int64, forZeroHeight bool, _ []
 			return servertypes.ExportedApp{}, fmt.Errorf("no state of height %d here: %w", height, err)
 		}
 	}
-	return a.ExportState(modules)
+	return a.ExportState(a.NewContextLegacy(true, cmtproto.Header{Height: a.LastBlockHeight()}), modules)
 }
 
-// ExportState writes the loaded state as a genesis; no modules means all.
-func (a *App) ExportState(modules []string) (servertypes.ExportedApp, error) {
-	ctx := a.NewContextLegacy(true, cmtproto.Header{Height: a.LastBlockHeight()})
+// ExportState writes the state that ctx sees as a genesis; no modules means all.
+func (a *App) ExportState(ctx sdk.Context, modules []string) (servertypes.ExportedApp, error) {
 	state, err := a.modules.ExportGenesisForModules(ctx, a.Codec, modules)
 	if err != nil {
 		return servertypes.ExportedApp{}, err
