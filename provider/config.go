@@ -45,7 +45,8 @@ type Config struct {
 	// IngressDomain is what the services' own host names end in; "ingress." and the host, or
 	// "localhost" when the host is that.
 	IngressDomain string `yaml:"ingress_domain"`
-	// MetricsListen serves Prometheus metrics at /metrics; empty: nowhere.
+	// MetricsListen serves Prometheus metrics at /metrics, and at /decisions the last orders with why
+	// they were bid on or not; empty: nowhere.
 	MetricsListen string `yaml:"metrics_listen"`
 	// Ports are the ports of this machine given to services, "first-last"; 30000-32767, "off" for none.
 	Ports string `yaml:"ports"`

@@ -1,10 +1,13 @@
 package provider
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/akash-supercloud/akash/provider/bid"
 )
 
 // metrics are what the provider tells Prometheus.
@@ -35,8 +38,13 @@ func (m *metrics) count(c *prometheus.CounterVec) func(string) {
 	return func(label string) { c.WithLabelValues(label).Inc() }
 }
 
-func (m *metrics) handler() http.Handler {
+// handler serves the metrics, and for the operator's eyes the last decisions on orders.
+func (m *metrics) handler(decisions func() []bid.Decision) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /decisions", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(decisions())
+	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.reg, promhttp.HandlerOpts{}))
 	return mux
 }

@@ -163,7 +163,7 @@ func run(ctx context.Context, cfg Config, d Deps, n node) error {
 	g.Go(func() error { return work.Run(ctx) })
 	g.Go(func() error { return every(ctx, 30*time.Second, func() { quietly(d.Log, inv.Refresh(ctx)) }) })
 	if listeners.metrics != nil {
-		g.Go(func() error { return serveHTTP(ctx, listeners.metrics, met.handler()) })
+		g.Go(func() error { return serveHTTP(ctx, listeners.metrics, met.handler(bids.Decisions)) })
 	}
 	g.Go(func() error {
 		// These need the chain, and wait for it.

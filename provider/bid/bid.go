@@ -99,8 +99,9 @@ type Decision struct {
 
 // keep is how many decisions are remembered, workers how many orders are worked on at once.
 const (
-	keep    = 500
-	workers = 128
+	keep       = 500
+	workers    = 128
+	maxRefused = 100_000
 )
 
 // Engine bids. It is safe for use by several goroutines.
@@ -118,6 +119,9 @@ type Engine struct {
 	params    *marketv1beta5.Params
 	cachedAt  time.Time
 	waiting   map[string]marketv1.OrderID // declined for want of room
+	// refused are orders that were declined for good, as far as the provider stays as it is: a whole
+	// read of the open orders passes them over.
+	refused map[string]bool
 }
 
 type run struct {
@@ -137,7 +141,7 @@ func New(opt Options) *Engine {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	return &Engine{opt: opt, slots: make(chan struct{}, workers), running: map[string]*run{}, waiting: map[string]marketv1.OrderID{}}
+	return &Engine{opt: opt, slots: make(chan struct{}, workers), running: map[string]*run{}, waiting: map[string]marketv1.OrderID{}, refused: map[string]bool{}}
 }
 
 // Start takes up every order of the store again: what was bid keeps its room, what was being sent
@@ -213,7 +217,15 @@ func (e *Engine) Apply(tx *state.Tx, ev proto.Message) (func(), error) {
 }
 
 // See stores an open order found by a query. It returns what is to be done after the commit.
-func (e *Engine) See(tx *state.Tx, id marketv1.OrderID) (func(), error) { return e.see(tx, id) }
+func (e *Engine) See(tx *state.Tx, id marketv1.OrderID) (func(), error) {
+	e.mu.Lock()
+	known := e.refused[id.String()]
+	e.mu.Unlock()
+	if known {
+		return nil, nil
+	}
+	return e.see(tx, id)
+}
 
 func (e *Engine) see(tx *state.Tx, id marketv1.OrderID) (func(), error) {
 	if id.Owner == e.opt.Provider {
@@ -254,7 +266,13 @@ func (e *Engine) drop(tx *state.Tx, id marketv1.OrderID, outcome string) (func()
 	}, tx.DeleteOrder(id)
 }
 
-func (e *Engine) forget() { e.mu.Lock(); e.cachedAt = time.Time{}; e.mu.Unlock() }
+// forget drops what is known of the provider itself, since it changed.
+func (e *Engine) forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.cachedAt = time.Time{}
+	clear(e.refused)
+}
 
 // release frees what an order holds and looks again at some of those that had no room.
 func (e *Engine) release(id marketv1.OrderID) {
@@ -695,6 +713,12 @@ func (e *Engine) decline(o state.Order, reasons []match.Reason) error {
 		case match.CodeCPU, match.CodeMemory, match.CodeGPU, match.CodeStorage, match.CodePersistent, match.CodeIP,
 			match.CodeNode, match.CodeReplicas, match.CodeTogether, CodeBalance:
 		default:
+			e.mu.Lock()
+			if len(e.refused) >= maxRefused {
+				clear(e.refused)
+			}
+			e.refused[o.ID.String()] = true
+			e.mu.Unlock()
 			return e.end(o.ID)
 		}
 	}

@@ -1,5 +1,5 @@
-// Package ingress brings the public's requests to tenants' replicas: HTTP by host name, TCP by a
-// port of the host.
+// Package ingress brings the public's requests to tenants' replicas: HTTP by host name, TCP and
+// UDP by a port of the host.
 //
 // What always holds:
 //   - A request reaches only a replica of the lease that the host name or port belongs to.

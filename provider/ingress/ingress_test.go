@@ -227,7 +227,7 @@ func TestPorts(t *testing.T) {
 
 	p := NewPorts("127.0.0.1", slog.New(slog.DiscardHandler))
 	defer p.Close()
-	f := []Forward{{Port: port, Backends: []string{l.Addr().String()}}}
+	f := []Forward{{Proto: "TCP", Port: port, Backends: []string{l.Addr().String()}}}
 	if err := p.SetLease("1", f); err != nil {
 		t.Fatal(err)
 	}
@@ -260,4 +260,69 @@ func TestPorts(t *testing.T) {
 	if err := say(); err == nil {
 		t.Error("the connection lives on after the lease is gone")
 	}
+}
+
+func TestUDPPorts(t *testing.T) {
+	replica := func(name string) string {
+		c, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		go func() {
+			b := make([]byte, 100)
+			for {
+				n, from, err := c.ReadFrom(b)
+				if err != nil {
+					return
+				}
+				_, _ = c.WriteTo([]byte(name+" "+string(b[:n])), from)
+			}
+		}()
+		return c.LocalAddr().String()
+	}
+	free, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := uint16(free.LocalAddr().(*net.UDPAddr).Port)
+	_ = free.Close()
+	p := NewPorts("127.0.0.1", slog.New(slog.DiscardHandler))
+	defer p.Close()
+	if err := p.SetLease("1", []Forward{{Proto: "UDP", Port: port, Backends: []string{replica("a"), replica("b")}}}); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for range 2 {
+		c, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		who := ""
+		for range 3 { // one client stays with one replica
+			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			fmt.Fprint(c, "ping")
+			b := make([]byte, 100)
+			n, err := c.Read(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(b[:n]); who != "" && got != who {
+				t.Errorf("%q after %q", got, who)
+			} else {
+				who = got
+			}
+		}
+		seen[who] = true
+	}
+	if !seen["a ping"] || !seen["b ping"] {
+		t.Errorf("two clients reached %v", seen)
+	}
+	_ = p.SetLease("1", nil)
+	again, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatalf("the port isn't free after the lease: %v", err)
+	}
+	_ = again.Close()
 }

@@ -13,21 +13,35 @@ import (
 	"time"
 )
 
-// Forward is a TCP port of the host that leads to the replicas of a service.
+// Forward is a port of the host that leads to the replicas of a service.
 type Forward struct {
-	Port uint16
+	// Proto is TCP or UDP.
+	Proto string
+	Port  uint16
 	// Backends are the running replicas as "ip:port".
 	Backends []string
 }
 
-// Ports forwards TCP ports of the host. It is safe for use by several goroutines.
+// portKey tells ports apart: the same number may be used for TCP and UDP.
+type portKey struct {
+	proto string
+	port  uint16
+}
+
+// opened is a port that is open.
+type opened interface {
+	set(backends []string)
+	close()
+}
+
+// Ports forwards TCP and UDP ports of the host. It is safe for use by several goroutines.
 type Ports struct {
 	host string
 	log  *slog.Logger
 	mu   sync.Mutex
-	open map[uint16]*forwarder
+	open map[portKey]opened
 	// byLease are the ports of each lease.
-	byLease map[string][]uint16
+	byLease map[string][]portKey
 	closed  bool
 }
 
@@ -45,7 +59,7 @@ type forwarder struct {
 
 // NewPorts forwards ports of the host's address host; empty means all addresses.
 func NewPorts(host string, log *slog.Logger) *Ports {
-	return &Ports{host: host, log: log, open: map[uint16]*forwarder{}, byLease: map[string][]uint16{}}
+	return &Ports{host: host, log: log, open: map[portKey]opened{}, byLease: map[string][]portKey{}}
 }
 
 // SetLease makes the forwarded ports of a lease equal to forwards. Ports that go on keep their
@@ -57,27 +71,24 @@ func (p *Ports) SetLease(lease string, forwards []Forward) error {
 		return errors.New("ingress: closed")
 	}
 	var errs []error
-	var now []uint16
+	var now []portKey
 	for _, f := range forwards {
-		fw := p.open[f.Port]
-		if fw != nil && !slices.Contains(p.byLease[lease], f.Port) {
-			errs = append(errs, fmt.Errorf("ingress: port %d belongs to another lease", f.Port))
+		key := portKey{f.Proto, f.Port}
+		fw := p.open[key]
+		if fw != nil && !slices.Contains(p.byLease[lease], key) {
+			errs = append(errs, fmt.Errorf("ingress: %s port %d belongs to another lease", f.Proto, f.Port))
 			continue
 		}
 		if fw == nil {
-			l, err := net.Listen("tcp", net.JoinHostPort(p.host, fmt.Sprint(f.Port)))
-			if err != nil {
-				errs = append(errs, fmt.Errorf("ingress: open port %d: %w", f.Port, err))
+			var err error
+			if fw, err = p.listen(key); err != nil {
+				errs = append(errs, fmt.Errorf("ingress: open %s port %d: %w", f.Proto, f.Port, err))
 				continue
 			}
-			fw = &forwarder{l: l, slots: make(chan struct{}, maxConnections)}
-			fw.ctx, fw.cancel = context.WithCancel(context.Background())
-			p.open[f.Port] = fw
-			go fw.run()
+			p.open[key] = fw
 		}
-		backends := slices.Clone(f.Backends)
-		fw.backends.Store(&backends)
-		now = append(now, f.Port)
+		fw.set(slices.Clone(f.Backends))
+		now = append(now, key)
 	}
 	for _, port := range p.byLease[lease] {
 		if !slices.Contains(now, port) {
@@ -93,6 +104,24 @@ func (p *Ports) SetLease(lease string, forwards []Forward) error {
 	return errors.Join(errs...)
 }
 
+func (p *Ports) listen(key portKey) (opened, error) {
+	addr := net.JoinHostPort(p.host, fmt.Sprint(key.port))
+	switch key.proto {
+	case "TCP":
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return nil, err
+		}
+		f := &forwarder{l: l, slots: make(chan struct{}, maxConnections)}
+		f.ctx, f.cancel = context.WithCancel(context.Background())
+		go f.run()
+		return f, nil
+	case "UDP":
+		return listenUDP(addr)
+	}
+	return nil, fmt.Errorf("%q is neither TCP nor UDP", key.proto)
+}
+
 // Close closes every port and its connections.
 func (p *Ports) Close() {
 	p.mu.Lock()
@@ -102,6 +131,8 @@ func (p *Ports) Close() {
 		f.close()
 	}
 }
+
+func (f *forwarder) set(backends []string) { f.backends.Store(&backends) }
 
 func (f *forwarder) close() {
 	f.cancel()

@@ -515,8 +515,8 @@ func (m *Manager) route(l state.Lease, g manifestv2.Group, st runtime.LeaseStatu
 	m.opt.Router.SetLease(id, routes)
 	var forwards []ingress.Forward
 	for _, p := range ports {
-		if p.Lease == id && p.Proto == "TCP" {
-			forwards = append(forwards, ingress.Forward{Port: p.HostPort, Backends: backends(p.Service, p.Port)})
+		if p.Lease == id {
+			forwards = append(forwards, ingress.Forward{Proto: p.Proto, Port: p.HostPort, Backends: backends(p.Service, p.Port)})
 		}
 	}
 	if err := m.opt.Ports.SetLease(id, forwards); err != nil {
