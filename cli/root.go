@@ -284,11 +284,8 @@ func (a *app) push(cmd *cobra.Command) error {
 	root := cmd.Root().PersistentFlags()
 	for name, value := range a.shared() {
 		f := cmd.Flags().Lookup(name)
-		if f == nil || f == root.Lookup(name) || f.Changed || *value == "" {
-			continue
-		}
-		if name == flags.FlagFrom && *value == "" {
-			continue
+		if f == nil || f == root.Lookup(name) || f.Changed || *value == "" || *value == f.Value.String() {
+			continue // as it is; some commands mind a flag that was set, even to its default
 		}
 		if err := cmd.Flags().Set(name, *value); err != nil {
 			return err

@@ -459,7 +459,15 @@ func (w *writer) prepare(ctx context.Context, batch []*request, adjustment float
 		return nil, err
 	}
 	b.SetMemo(w.opt.Memo)
-	// The simulation takes a signature that isn't one, but of the usual size.
+	// The simulation takes a signature that isn't one, but of the usual size, and a fee of one
+	// coin: paying a fee costs gas itself, whatever the amount.
+	var fee sdk.Coins
+	for _, p := range w.opt.GasPrices {
+		fee = fee.Add(sdk.NewInt64Coin(p.Denom, 1))
+	}
+	b.SetFeeAmount(fee)
+	b.SetGasLimit(1_000_000)
+	b.SetTimeoutHeight(1 << 40)
 	if err := b.SetSignatures(w.signature(make([]byte, 64))); err != nil {
 		return nil, err
 	}
@@ -480,7 +488,7 @@ func (w *writer) prepare(ctx context.Context, batch []*request, adjustment float
 	}
 	gas = uint64(float64(gas)*adjustment) + 1
 	b.SetGasLimit(gas)
-	var fee sdk.Coins
+	fee = nil
 	for _, p := range w.opt.GasPrices {
 		fee = fee.Add(sdk.NewCoin(p.Denom, p.Amount.MulInt(math.NewIntFromUint64(gas)).Ceil().TruncateInt()))
 	}
@@ -557,7 +565,9 @@ func (w *writer) settle(ctx context.Context, t *signed) (*sdk.TxResponse, error)
 		sentAt    int64      // height when last handed over
 		scanned   = t.height // no block up to here holds it, by Scan
 		pause     = w.opt.Poll
-		reachable = time.Now()
+		started   = time.Now()
+		reachable = started
+		seen      = t.height // last height that was looked at
 		lastErr   error
 	)
 	unknown := func(err error) error {
@@ -600,6 +610,10 @@ func (w *writer) settle(ctx context.Context, t *signed) (*sdk.TxResponse, error)
 			}
 			var res *sdk.TxResponse
 			res, err = w.opt.Chain.Tx(ctx, t.hash)
+			if height > seen {
+				// A new block: if it holds t, the index will say so in a moment.
+				seen, pause = height, w.opt.Poll/4
+			}
 			past := uint64(height) > t.timeout
 			if (errors.Is(err, ErrNotFound) && (past || spent)) || errors.Is(err, ErrNoIndex) {
 				// The index may lag or be off; the blocks themselves are the proof.
@@ -656,6 +670,10 @@ func (w *writer) settle(ctx context.Context, t *signed) (*sdk.TxResponse, error)
 			}
 			return nil, unknown(ctx.Err())
 		}
-		pause = min(pause+pause/8, 8*w.opt.Poll)
+		most := 2 * w.opt.Poll
+		if time.Since(started) > 5*time.Second {
+			most = 8 * w.opt.Poll
+		}
+		pause = min(pause+pause/4, most)
 	}
 }

@@ -98,6 +98,9 @@ func (c *chain) Simulate(_ context.Context, raw []byte) (uint64, error) {
 		return 0, errDown
 	}
 	t, seq := c.decode(raw)
+	if t.(sdk.FeeTx).GetFee().IsZero() {
+		return 0, tx.NewError("sdk", 13, "a simulation without a fee finds too little gas")
+	}
 	if seq != c.next() {
 		return 0, mismatch(c.next(), seq)
 	}
