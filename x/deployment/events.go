@@ -5,15 +5,12 @@ import (
 
 	"github.com/cosmos/gogoproto/proto"
 
-	sdk "github.com/cosmos/cosmos-sdk/types"
-
 	deploymentv1 "github.com/akash-supercloud/akash/api/akash/deployment/v1"
 	types "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
+	"github.com/akash-supercloud/akash/x/internal/event"
 )
 
-func emit(ctx context.Context, event proto.Message) error {
-	return sdk.UnwrapSDKContext(ctx).EventManager().EmitTypedEvent(event)
-}
+func emit(ctx context.Context, m proto.Message) error { return event.Emit(ctx, m) }
 
 // emitGroup emits what a group's new state means to those who watch.
 func emitGroup(ctx context.Context, id deploymentv1.GroupID, state types.Group_State) error {

@@ -12,6 +12,7 @@ import (
 	escrowtypes "github.com/akash-supercloud/akash/api/akash/escrow/types/v1"
 	eventsv1 "github.com/akash-supercloud/akash/api/akash/events/v1"
 	"github.com/akash-supercloud/akash/x/escrow/ledger"
+	"github.com/akash-supercloud/akash/x/internal/event"
 )
 
 func (k *Keeper) emitDeposited(ctx context.Context, id AccountID, denom string, d ledger.Deposit) error {
@@ -19,7 +20,7 @@ func (k *Keeper) emitDeposited(ctx context.Context, id AccountID, denom string, 
 	if err != nil {
 		return err
 	}
-	return sdk.UnwrapSDKContext(ctx).EventManager().EmitTypedEvent(&eventsv1.EventDeposited{
+	return event.Emit(ctx, &eventsv1.EventDeposited{
 		ID: wire, Depositor: sdk.AccAddress(d.Owner).String(), Source: depositv1.Source(d.Source), Amount: sdk.Coin{Denom: denom, Amount: d.Amount},
 	})
 }
@@ -29,7 +30,7 @@ func (k *Keeper) emitRefunded(ctx context.Context, id AccountID, denom string, t
 	if err != nil {
 		return err
 	}
-	return sdk.UnwrapSDKContext(ctx).EventManager().EmitTypedEvent(&eventsv1.EventRefunded{
+	return event.Emit(ctx, &eventsv1.EventRefunded{
 		ID: wire, Depositor: sdk.AccAddress(t.To).String(), Source: depositv1.Source(t.Source), Amount: sdk.Coin{Denom: denom, Amount: t.Amount},
 	})
 }
@@ -39,7 +40,7 @@ func (k *Keeper) emitAccountClosed(ctx context.Context, id AccountID, state ledg
 	if err != nil {
 		return err
 	}
-	return sdk.UnwrapSDKContext(ctx).EventManager().EmitTypedEvent(&eventsv1.EventAccountClosed{ID: wire, State: escrowtypes.State(state)})
+	return event.Emit(ctx, &eventsv1.EventAccountClosed{ID: wire, State: escrowtypes.State(state)})
 }
 
 func (k *Keeper) emitSettled(ctx context.Context, id AccountID, denom string, p ledger.Payment, amount math.Int) error {
@@ -47,7 +48,7 @@ func (k *Keeper) emitSettled(ctx context.Context, id AccountID, denom string, p 
 	if err != nil {
 		return err
 	}
-	return sdk.UnwrapSDKContext(ctx).EventManager().EmitTypedEvent(&eventsv1.EventPaymentSettled{
+	return event.Emit(ctx, &eventsv1.EventPaymentSettled{
 		ID:        escrowid.Payment{AID: wire, XID: PaymentID(p.ID).xid()},
 		Provider:  sdk.AccAddress(p.Owner).String(),
 		Amount:    sdk.Coin{Denom: denom, Amount: amount},
