@@ -6,8 +6,8 @@ SHELL := /bin/bash
 export GOFLAGS := -mod=mod
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
-# libsecp256k1 checks signatures faster than pure Go; it needs a C compiler.
-BUILD_TAGS ?= $(if $(and $(filter-out 0,$(shell go env CGO_ENABLED)),$(shell command -v gcc)),libsecp256k1_sdk,)
+# e.g. libsecp256k1_sdk, which checks signatures faster than pure Go and needs a C compiler.
+BUILD_TAGS ?=
 version_pkg := github.com/cosmos/cosmos-sdk/version
 LDFLAGS = -s -w \
 	-X $(version_pkg).Name=akash -X $(version_pkg).AppName=akash \
@@ -46,7 +46,7 @@ build/bin/runsc: tools/go.mod tools/go.sum
 
 build: examples ## build/akash
 	@mkdir -p build
-	go build -trimpath -tags '$(BUILD_TAGS)' -ldflags '$(LDFLAGS)' -o build/akash ./cmd/akash
+	go build -tags '$(BUILD_TAGS)' -ldflags '$(LDFLAGS)' -o build/akash ./cmd/akash
 
 examples:
 	@mkdir -p build/examples

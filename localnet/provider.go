@@ -3,107 +3,62 @@ package localnet
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
-	sdk "github.com/cosmos/cosmos-sdk/types"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"go.yaml.in/yaml/v3"
 
-	attributesv1 "github.com/akash-supercloud/akash/api/akash/base/attributes/v1"
-	certv1 "github.com/akash-supercloud/akash/api/akash/cert/v1"
-	providerv1beta4 "github.com/akash-supercloud/akash/api/akash/provider/v1beta4"
-	"github.com/akash-supercloud/akash/client/auth"
 	"github.com/akash-supercloud/akash/provider/runtime/containerd"
 )
 
-// providerHome is the provider's folder: certificate, database, containers.
+// providerHome is the provider's folder: configuration, certificate, database, containers.
 func (m *market) providerHome() string { return filepath.Join(m.o.Home, "provider") }
 
-// hostURI is where tenants find the provider's gateway.
-func (m *market) hostURI() string {
-	return "https://" + net.JoinHostPort(m.gatewayHost(), strconv.Itoa(m.o.Ports.Gateway))
-}
+// runtimeHome is where the provider keeps its containers.
+func runtimeHome(home string) string { return filepath.Join(home, "provider", "runtime") }
 
-// gatewayHost is a name rather than an address, so that TLS clients send it.
-func (m *market) gatewayHost() string { return "localhost" }
-
-// register puts what the chain must know of the provider there: its record and its certificate, in one
-// transaction, if they aren't there yet or are other ones.
-func (m *market) register(ctx context.Context) error {
-	var msgs []sdk.Msg
-	attributes := []attributesv1.Attribute{{Key: "host", Value: "akash"}, {Key: "region", Value: "local"}}
-	known, err := providerv1beta4.NewQueryClient(m.client.Conn()).Provider(ctx, &providerv1beta4.QueryProviderRequest{Owner: m.provider})
-	switch {
-	case status.Code(err) == codes.NotFound:
-		msgs = append(msgs, &providerv1beta4.MsgCreateProvider{Owner: m.provider, HostURI: m.hostURI(), Attributes: attributes})
-	case err != nil:
-		return fmt.Errorf("ask for the provider's record: %w", err)
-	case known.Provider.HostURI != m.hostURI(): // other ports this time
-		msgs = append(msgs, &providerv1beta4.MsgUpdateProvider{Owner: m.provider, HostURI: m.hostURI(), Attributes: known.Provider.Attributes, Info: known.Provider.Info})
-	}
-
-	valid, err := m.certificateStands(ctx)
-	if err != nil {
-		return err
-	}
-	if !valid {
-		certPEM, pubPEM, keyPEM, err := auth.NewCertificate(m.provider, []string{m.gatewayHost(), m.o.Listen}, time.Now())
-		if err != nil {
-			return err
-		}
-		// The file first: a certificate on the chain without its key is of no use.
-		if _, err := auth.WriteKeyFile(m.client.Keyring(), "provider", m.providerHome(), certPEM, keyPEM); err != nil {
-			return fmt.Errorf("keep the provider's certificate: %w", err)
-		}
-		msgs = append(msgs, &certv1.MsgCreateCertificate{Owner: m.provider, Cert: certPEM, Pubkey: pubPEM})
-	}
-	if len(msgs) == 0 {
-		return nil
-	}
-	if _, err := m.client.Send(ctx, "provider", msgs...); err != nil {
-		return fmt.Errorf("register the provider: %w", err)
-	}
-	return nil
-}
-
-// certificateStands tells whether the certificate in the provider's folder is valid, and on the chain.
-func (m *market) certificateStands(ctx context.Context) (bool, error) {
-	pair, err := auth.ReadKeyFile(m.client.Keyring(), "provider", m.providerHome())
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	cert, err := x509.ParseCertificate(pair.Certificate[0])
-	if err != nil || time.Now().Add(24*time.Hour).After(cert.NotAfter) {
-		return false, nil
-	}
-	on, err := certv1.NewQueryClient(m.client.Conn()).Certificates(ctx, &certv1.QueryCertificatesRequest{
-		Filter: certv1.CertificateFilter{Owner: m.provider, Serial: cert.SerialNumber.String(), State: "valid"},
-	})
-	if err != nil {
-		return false, fmt.Errorf("ask for the provider's certificate: %w", err)
-	}
-	return len(on.Certificates) == 1, nil
-}
-
-// startProvider registers the provider, runs it, and returns once its gateway answers.
-func (m *market) startProvider(ctx context.Context) (string, error) {
-	if err := m.register(ctx); err != nil {
+// configure writes the provider's configuration: that of an earlier Up, which its user may have changed,
+// with this one's addresses.
+func (m *market) configure() (string, error) {
+	path := filepath.Join(m.providerHome(), "provider.yaml")
+	c := map[string]any{"attributes": map[string]string{"host": "akash", "region": "local"}}
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	args, err := m.providerArgs()
+	if err := yaml.Unmarshal(text, &c); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	o, to := m.o, m.clientConfig()
+	maps.Copy(c, map[string]any{
+		"from": "provider", "host": "localhost", "ingress_domain": "localhost", "ports_host": o.Listen,
+		"gateway_listen": o.bind(o.Ports.Gateway), "grpc_listen": o.bind(o.Ports.GatewayGRPC), "ingress_listen": o.bind(o.Ports.Ingress),
+		"node": to.Node, "grpc": to.GRPC, "chain_id": to.ChainID, "keyring_backend": to.KeyringBackend, "keyring_dir": to.KeyringDir,
+	})
+	if text, err = yaml.Marshal(c); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(m.providerHome(), 0o711); err != nil {
+		return "", err
+	}
+	head := "# The provider of akash up. Keys and addresses are written anew at every start; the rest is yours to change.\n"
+	return path, os.WriteFile(path, append([]byte(head), text...), 0o644)
+}
+
+// startProvider runs the provider, which registers itself, and returns once its gateway answers.
+func (m *market) startProvider(ctx context.Context) (string, error) {
+	config, err := m.configure()
+	if err != nil {
+		return "", err
+	}
+	args, err := m.providerArgs(config)
 	if err != nil {
 		return "", err
 	}
@@ -130,6 +85,13 @@ func (m *market) startProvider(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%s, gVisor", url), err
 }
 
+// providerArgs run the provider by the same command that any operator uses.
+func (m *market) providerArgs(config string) ([]string, error) {
+	runsc, err := m.o.sandbox()
+	return []string{"provider", "run", "--home", m.providerHome(), "--config", config,
+		"--registry", m.registryAddr(), "--runsc", runsc}, err
+}
+
 // removeWorkloads takes away the provider's containers, its containerd, networks and mounts.
 func removeWorkloads(ctx context.Context, o Options) error {
 	home := runtimeHome(o.Home)
@@ -145,12 +107,4 @@ func removeWorkloads(ctx context.Context, o Options) error {
 		return err
 	}
 	return rt.Destroy(ctx)
-}
-
-// runtimeHome is where the provider keeps its containers.
-func runtimeHome(home string) string { return filepath.Join(home, "provider", "runtime") }
-
-// providerArgs writes the provider's configuration and returns the command that runs it.
-func (m *market) providerArgs() ([]string, error) {
-	return []string{"provider", "run", "--home", m.providerHome()}, nil
 }

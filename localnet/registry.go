@@ -30,7 +30,7 @@ func serveRegistry(l net.Listener, dir string, logTo io.Writer) (*registry, erro
 		return nil, err
 	}
 	logrus.SetOutput(logTo) // distribution logs through logrus's own logger
-	logrus.SetLevel(logrus.WarnLevel)
+	logrus.SetLevel(logrus.FatalLevel) // what a client did wrong, or asked for in vain, is told to him
 	cfg := &configuration.Configuration{
 		Version: "0.1",
 		Storage: configuration.Storage{

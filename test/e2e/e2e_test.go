@@ -99,6 +99,7 @@ func TestMarket(t *testing.T) {
 		t.Skip(why)
 	}
 	m := market.New(t)
+	m.Prices(t, "2000") // some 380 uact a block
 	bare := market.Machine(m.Home)
 	t.Logf("akash up: ready after %.2f s", m.Up(t, "--no-demo").Seconds())
 	c := tenant{m, m.Chain(t), key(t, m, "tenant")}
@@ -224,17 +225,17 @@ func twoServices(t *testing.T, c tenant) {
 }
 
 // A lease's sandboxes are the ones that weren't there before.
-func newSandboxes(before map[int]string) map[int]string {
-	now := market.Sandboxes()
+func (c tenant) newSandboxes(before map[int]string) map[int]string {
+	now := market.Sandboxes(c.m.Home)
 	maps.DeleteFunc(now, func(pid int, start string) bool { return before[pid] == start })
 	return now
 }
 
 func killRunning(t *testing.T, c tenant) {
-	before, others := market.Machine(c.m.Home), market.Sandboxes()
+	before, others := market.Machine(c.m.Home), market.Sandboxes(c.m.Home)
 	dseq, url := c.deploy(t, edit(t))
 	market.Page(t, url, "Hello")
-	boxes := newSandboxes(others)
+	boxes := c.newSandboxes(others)
 	if len(boxes) != 1 {
 		t.Fatalf("%d sandboxes for one replica", len(boxes))
 	}
@@ -242,7 +243,7 @@ func killRunning(t *testing.T, c tenant) {
 	c.m.Kill(t, "provider")
 	market.Page(t, url, "Hello")
 	t.Logf("kill -9 of the provider: the page answers again after %.2f s", time.Since(began).Seconds())
-	if now := newSandboxes(others); !maps.Equal(now, boxes) {
+	if now := c.newSandboxes(others); !maps.Equal(now, boxes) {
 		t.Errorf("the sandbox was %v (pid: start), and is %v after the provider's restart", boxes, now)
 	}
 	leaseLives(t, c, dseq)
@@ -292,10 +293,10 @@ func killStarting(t *testing.T, c tenant) {
 }
 
 func killNode(t *testing.T, c tenant) {
-	before, others := market.Machine(c.m.Home), market.Sandboxes()
+	before, others := market.Machine(c.m.Home), market.Sandboxes(c.m.Home)
 	dseq, url := c.deploy(t, edit(t))
 	market.Page(t, url, "Hello")
-	boxes, provider := newSandboxes(others), c.m.Pid(t, "provider")
+	boxes, provider := c.newSandboxes(others), c.m.Pid(t, "provider")
 	began := time.Now()
 	if err := syscall.Kill(c.m.Pid(t, "node"), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -311,7 +312,7 @@ func killNode(t *testing.T, c tenant) {
 	if now := c.m.Pid(t, "provider"); now != provider {
 		t.Errorf("the provider was pid %d and is %d: it didn't go on by itself", provider, now)
 	}
-	if now := newSandboxes(others); !maps.Equal(now, boxes) {
+	if now := c.newSandboxes(others); !maps.Equal(now, boxes) {
 		t.Errorf("the sandbox was %v (pid: start), and is %v after the node's restart", boxes, now)
 	}
 	leaseLives(t, c, dseq)
@@ -326,12 +327,12 @@ func killNode(t *testing.T, c tenant) {
 
 // Ctrl-C stops the market but no container; the next up goes on with the same lease.
 func downUp(t *testing.T, c tenant) {
-	before, others := market.Machine(c.m.Home), market.Sandboxes()
+	before, others := market.Machine(c.m.Home), market.Sandboxes(c.m.Home)
 	dseq, url := c.deploy(t, edit(t))
 	market.Page(t, url, "Hello")
-	boxes := newSandboxes(others)
+	boxes := c.newSandboxes(others)
 	c.m.Stop()
-	if now := newSandboxes(others); !maps.Equal(now, boxes) || len(now) != 1 {
+	if now := c.newSandboxes(others); !maps.Equal(now, boxes) || len(now) != 1 {
 		t.Errorf("the sandbox was %v (pid: start), and is %v after Ctrl-C", boxes, now)
 	}
 	// The node is down: one clear sentence and a code.
@@ -340,7 +341,7 @@ func downUp(t *testing.T, c tenant) {
 
 	t.Logf("akash up again: ready after %.2f s", c.m.Up(t, "--no-demo").Seconds())
 	market.Page(t, url, "Hello")
-	if now := newSandboxes(others); !maps.Equal(now, boxes) {
+	if now := c.newSandboxes(others); !maps.Equal(now, boxes) {
 		t.Errorf("the sandbox was %v (pid: start), and is %v after the second up", boxes, now)
 	}
 	leaseLives(t, c, dseq)
@@ -406,20 +407,45 @@ func badInput(t *testing.T, c tenant) {
 		provider := c.m.State(t).Provider
 		act, akt, provAct := c.chain.Balance(t, c.owner, "uact"), c.chain.Balance(t, c.owner, "uakt"), c.chain.Balance(t, provider, "uact")
 		fees, _ := c.chain.Fees(t, c.owner)
-		r := m.Try(t, "deploy", edit(t, "examples/web:1", "examples/none:1"), "--timeout", "20s", "--output", "json")
-		says(t, r, "examples/none:1")
-		dseq := dseqIn.FindStringSubmatch(r.Stdout + r.Stderr)
-		if dseq == nil {
-			t.Fatalf("the failed deployment has no number:\n%s%s", r.Stdout, r.Stderr)
-		}
-		if out := m.Run(t, "status", dseq[1]).Stdout; !strings.Contains(out, "examples/none:1") {
+		none := edit(t, "examples/web:1", "examples/none:1")
+		r := m.Try(t, "deploy", none, "--timeout", "5s")
+		says(t, r, "examples/none:1", "wasn't found", "was closed")
+		exact(t, c, failed(t, r), act, akt, provAct, fees)
+		nothingLeft(t, m.Home, before)
+
+		// Kept open, it can be looked at and mended.
+		act, akt, provAct = c.chain.Balance(t, c.owner, "uact"), c.chain.Balance(t, c.owner, "uakt"), c.chain.Balance(t, provider, "uact")
+		fees, _ = c.chain.Fees(t, c.owner)
+		r = m.Try(t, "deploy", none, "--timeout", "5s", "--keep")
+		says(t, r, "examples/none:1", "is still open")
+		dseq := failed(t, r)
+		id := strconv.FormatUint(dseq, 10)
+		if out := m.Run(t, "status", id).Stdout; !strings.Contains(out, "examples/none:1") {
 			t.Errorf("akash status doesn't say that the image is missing:\n%s", out)
 		}
-		n, _ := strconv.ParseUint(dseq[1], 10, 64)
-		// An outage isn't the tenant's; his own image is, and he can mend it.
-		m.Run(t, "update", dseq[1], edit(t))
-		c.close(t, n)
-		exact(t, c, n, act, akt, provAct, fees)
+		m.Run(t, "update", id, edit(t))
+		market.Eventually(t, 30*time.Second, "the service runs with an image that is there", func() error {
+			if out := m.Run(t, "status", id).Stdout; !strings.Contains(out, "1/1") {
+				return errors.New(out)
+			}
+			return nil
+		})
+		c.close(t, dseq)
+		exact(t, c, dseq, act, akt, provAct, fees)
 		nothingLeft(t, m.Home, before)
 	})
+}
+
+// failed is the number of the deployment that a failed akash deploy speaks of.
+func failed(t *testing.T, r market.Result) uint64 {
+	t.Helper()
+	said := regexp.MustCompile(`deployment (\d+)`).FindStringSubmatch(r.Stderr)
+	if said == nil {
+		t.Fatalf("the failed deployment has no number:\n%s", r.Stderr)
+	}
+	n, err := strconv.ParseUint(said[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

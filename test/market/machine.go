@@ -1,59 +1,76 @@
 package market
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 )
 
-// Traces is what the machine has of the kinds that a lease makes: network devices, network namespaces,
-// mounts, packet filter rules and sandbox processes. Two of them are compared as text.
+// Traces is what the machine has of the kinds that leases make: network devices, network namespaces,
+// mounts, packet filter rules and sandbox processes.
 type Traces map[string][]string
 
-// Machine looks at the machine. Only what belongs to home, or could, is in it: a mount or process
-// must name the folder (or its tag), while devices, namespaces and rules are all looked at.
+// Tag is what names the things that the provider of a market's home makes outside of it.
+func Tag(home string) string {
+	if real, err := filepath.EvalSymlinks(home); err == nil {
+		home = real
+	}
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(home+"/provider/runtime")))[:5]
+}
+
+// Machine lists what the machine has of a home's. Other markets may be on it.
 func Machine(home string) Traces {
-	tr := Traces{}
+	tag, tr := Tag(home), Traces{}
 	add := func(kind, what string) { tr[kind] = append(tr[kind], what) }
-	links, _ := filepath.Glob("/sys/class/net/*")
+	links, _ := filepath.Glob("/sys/class/net/ak" + tag + "*")
 	for _, l := range links {
 		add("device", filepath.Base(l))
 	}
 	mounts, _ := os.ReadFile("/proc/self/mountinfo")
 	for _, line := range strings.Split(string(mounts), "\n") {
 		f := strings.Fields(line)
-		if len(f) < 5 {
+		if len(f) < 5 || !strings.HasPrefix(f[4], home+"/") && !strings.HasPrefix(f[4], "/run/akash-"+tag) {
 			continue
 		}
-		if strings.Contains(line, " nsfs ") || strings.HasPrefix(f[4], home) || strings.HasPrefix(f[4], "/run/akash") {
+		// runsc keeps one empty network namespace for all its sandboxes, from the first on.
+		if filepath.Base(f[4]) != "null-netns" {
 			add("mount", f[4])
 		}
 	}
-	procs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, p := range procs {
-		b, _ := os.ReadFile(p)
-		args := strings.Split(string(b), "\x00")
-		switch base := filepath.Base(args[0]); {
-		case strings.HasPrefix(base, "runsc"), base == "containerd-shim-runc-v2":
-			add("sandbox", base+" (pid "+strings.Split(p, "/")[2]+")")
+	for pid, line := range processes() {
+		if strings.Contains(line, "/run/akash-"+tag) && !strings.Contains(line, "containerd --config") {
+			add("process", fmt.Sprintf("%d %.60s", pid, line))
 		}
 	}
-	if out, err := exec.Command("nft", "list", "ruleset").Output(); err == nil {
-		// Counters and what sets learned from traffic change by themselves.
+	if out, err := exec.Command("nft", "list", "table", "inet", "akash_"+tag).Output(); err == nil {
+		// Counters, and what sets learned from traffic, change by themselves.
 		for _, line := range strings.Split(nftNoise.ReplaceAllString(string(out), ""), "\n") {
 			if line = strings.TrimSpace(line); line != "" && line != "}" {
 				add("rule", line)
 			}
 		}
 	}
-	for kind := range tr {
-		sort.Strings(tr[kind])
-	}
 	return tr
+}
+
+// processes are the command lines of all processes, by pid.
+func processes() map[int]string {
+	out := map[int]string{}
+	procs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, p := range procs {
+		line, _ := os.ReadFile(filepath.Join(p, "cmdline"))
+		if pid, err := strconv.Atoi(filepath.Base(p)); err == nil && len(line) > 0 {
+			out[pid] = strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return out
 }
 
 var nftNoise = regexp.MustCompile(`(?s)packets \d+ bytes \d+|flags dynamic[^}]*?elements = \{[^}]*\}| # handle \d+|expires \S+`)
@@ -76,32 +93,20 @@ func (now Traces) Since(before Traces) []string {
 	return left
 }
 
-// Sandboxes are the tenants' sandbox processes of this machine: pid → when it started, in clock ticks
+// Sandboxes are the tenants' sandboxes of a home's provider: pid → when it started, in clock ticks
 // since boot. A container that never stopped keeps both.
-func Sandboxes() map[int]string {
+func Sandboxes(home string) map[int]string {
 	out := map[int]string{}
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, s := range stats {
-		b, err := os.ReadFile(s)
+	for pid, line := range processes() {
+		if !strings.HasPrefix(line, "runsc-sandbox ") || !strings.Contains(line, "/run/akash-"+Tag(home)) {
+			continue
+		}
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
 			continue
 		}
-		text := string(b)
-		end := strings.LastIndexByte(text, ')')
-		begin := strings.IndexByte(text, '(')
-		if begin < 0 || end < 0 || text[begin+1:end] != "exe" && !strings.HasPrefix(text[begin+1:end], "runsc") {
-			continue
-		}
-		cmd, _ := os.ReadFile(filepath.Join(filepath.Dir(s), "cmdline"))
-		if !strings.HasPrefix(string(cmd), "runsc-sandbox\x00") {
-			continue
-		}
-		var pid int
-		if _, err := fmt.Sscan(strings.Split(s, "/")[2], &pid); err != nil {
-			continue
-		}
-		if f := strings.Fields(text[end+1:]); len(f) > 19 {
-			out[pid] = f[19] // starttime, field 22
+		if f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])); len(f) > 19 {
+			out[pid] = f[19] // field 22
 		}
 	}
 	return out

@@ -79,6 +79,24 @@ func New(t TB) *Market {
 	return m
 }
 
+// Prices makes the provider ask at least so many USD a month for a group, so that a few blocks cost whole
+// coins. Before Up.
+func (m *Market) Prices(t TB, minimum string) {
+	t.Helper()
+	for name, text := range map[string]string{
+		".akash-localnet":        "", // makes it a market's home
+		"provider/provider.yaml": "pricing: {minimum: \"" + minimum + "\"}\n",
+	} {
+		path := filepath.Join(m.Home, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatalf("%v", err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatalf("%v", err)
+		}
+	}
+}
+
 // binary is AKASH_BIN, or build/akash of this repository.
 func binary() (string, error) {
 	if b := os.Getenv("AKASH_BIN"); b != "" {
@@ -282,14 +300,14 @@ func (m *Market) Logs() string {
 	return b.String()
 }
 
-// Get fetches a page and returns its status and first 64 KiB. Names under .localhost are this machine.
+// Get fetches a page and returns its status and first 16 MiB. Names under .localhost are this machine.
 func Get(url string) (int, string, error) {
 	resp, err := web.Get(url)
 	if err != nil {
 		return 0, "", err
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	return resp.StatusCode, string(b), err
 }
 
