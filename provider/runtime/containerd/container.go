@@ -17,6 +17,7 @@ import (
 	containerdclient "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/contrib/seccomp"
 	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/containerd/containerd/v2/pkg/oci"
 	"github.com/containerd/errdefs"
@@ -402,10 +403,31 @@ func (rt *Runtime) destroy(ctx context.Context, key, id string, grace time.Durat
 	}
 	rt.killCgroup(key, id)
 	rt.removeCgroup(rt.cgroupPath(key, id))
+	// What runsc notes of a sandbox stays when it was killed instead of deleted.
+	notes, _ := filepath.Glob(filepath.Join(rt.run, "sandbox", namespace, "*"+id+"*"))
+	for _, n := range notes {
+		_ = os.RemoveAll(n)
+	}
 	rt.net.detach(id)
 	rt.mu.Lock()
 	delete(rt.oom, id)
 	rt.mu.Unlock()
+	rt.garbage.Store(true)
+	return nil
+}
+
+// collect makes containerd delete the files of removed snapshots now; by itself it does so
+// only after many changes.
+func (rt *Runtime) collect(ctx context.Context) error {
+	rt.garbage.Store(false)
+	manager := rt.client.LeasesService()
+	l, err := manager.Create(ctx, leases.WithRandomID(), leases.WithExpiration(time.Hour))
+	if err != nil {
+		return fmt.Errorf("containerd: %w", err)
+	}
+	if err := manager.Delete(ctx, l, leases.SynchronousDelete); err != nil {
+		return fmt.Errorf("containerd: files of removed containers can't be deleted: %w", err)
+	}
 	return nil
 }
 
@@ -495,6 +517,73 @@ func (rt *Runtime) removeCgroup(path string) {
 				break
 			}
 			time.Sleep(2 * time.Millisecond) // its processes are still on their way out
+		}
+	}
+}
+
+// known returns the containers that replicas have or are making.
+func (rt *Runtime) known() map[string]bool {
+	rt.mu.Lock()
+	all := make([]*lease, 0, len(rt.leases))
+	for _, l := range rt.leases {
+		all = append(all, l)
+	}
+	rt.mu.Unlock()
+	keep := map[string]bool{}
+	for _, l := range all {
+		l.mu.Lock()
+		for _, r := range l.replicas {
+			if r.cur != nil {
+				keep[r.cur.id] = true
+			}
+			keep[r.st.Container] = true
+		}
+		l.mu.Unlock()
+	}
+	return keep
+}
+
+// sweepProcesses ends shims and sandboxes of containers that aren't kept, and deletes what
+// runc or runsc noted of them: left when the provider died in the middle of a start.
+func (rt *Runtime) sweepProcesses(keep map[string]bool) {
+	procs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, p := range procs {
+		b, err := os.ReadFile(p)
+		if err != nil || !strings.Contains(string(b), rt.run) {
+			continue
+		}
+		args := strings.Split(string(b), "\x00")
+		if !strings.HasSuffix(args[0], "containerd-shim-runc-v2") {
+			continue
+		}
+		for i := 1; i+1 < len(args); i++ {
+			if id := args[i+1]; args[i] == "-id" && isID(id) && !keep[id] {
+				pid, _ := strconv.Atoi(strings.Split(p, "/")[2])
+				rt.log.Warn("ending a shim of no container", "container", id)
+				if pid > 1 {
+					_ = syscall.Kill(pid, syscall.SIGKILL)
+				}
+			}
+		}
+	}
+	pattern := "/sys/fs/cgroup/*/akash-" + rt.tag + "/*/*"
+	if rt.unified {
+		pattern = "/sys/fs/cgroup/akash-" + rt.tag + "/*/*"
+	}
+	groups, _ := filepath.Glob(pattern)
+	for _, g := range groups {
+		if id, key := filepath.Base(g), filepath.Base(filepath.Dir(g)); isID(id) && !keep[id] {
+			rt.killCgroup(key, id)
+			rt.removeCgroup(rt.cgroupPath(key, id))
+		}
+	}
+	notes := filepath.Join(rt.run, "sandbox", namespace)
+	entries, _ := os.ReadDir(notes)
+	for _, e := range entries {
+		// runc: a folder named by the id; runsc: ID_sandbox:ID.lock, runsc-ID.sock and so on.
+		n := strings.TrimPrefix(e.Name(), "runsc-")
+		if len(n) >= 32 && isID(n[:32]) && !keep[n[:32]] {
+			_ = os.RemoveAll(filepath.Join(notes, e.Name()))
 		}
 	}
 }

@@ -228,5 +228,8 @@ func lastLine(path string) string {
 	buf := make([]byte, min(st.Size(), 4096))
 	_, _ = f.ReadAt(buf, st.Size()-int64(len(buf)))
 	lines := strings.Split(strings.TrimSpace(string(buf)), "\n")
-	return lines[len(lines)-1]
+	if last := lines[len(lines)-1]; last != "" {
+		return last
+	}
+	return "none"
 }

@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -39,15 +41,13 @@ func (rt *Runtime) Inventory(context.Context) (match.Inventory, error) {
 	if err != nil {
 		return match.Inventory{}, err
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(rt.opt.Home, &fs); err != nil {
+	var sfs unix.Statfs_t
+	if err := unix.Statfs(rt.opt.Home, &sfs); err != nil {
 		return match.Inventory{}, fmt.Errorf("containerd: size of the disk: %w", err)
 	}
-	disk := uint64(fs.Blocks) * uint64(fs.Bsize)
+	disk := uint64(sfs.Blocks) * uint64(sfs.Bsize)
 	// What others than we fill isn't ours to sell.
-	if free := uint64(fs.Bavail) * uint64(fs.Bsize); true {
-		disk = min(disk, saturate(free, rt.used()))
-	}
+	disk = min(disk, saturate(uint64(sfs.Bavail)*uint64(sfs.Bsize), rt.used()))
 	keep := func(total, asked, otherwise uint64) uint64 {
 		if asked == 0 {
 			asked = min(otherwise, total/4)
@@ -81,15 +81,39 @@ func (rt *Runtime) Inventory(context.Context) (match.Inventory, error) {
 	}, nil
 }
 
-// used is what leases' volumes take of the disk already.
+// used is what lies below the home: volumes, images, root filesystems, logs. Counting takes a
+// while, so an answer serves for a minute.
 func (rt *Runtime) used() uint64 {
-	var n uint64
-	files, _ := filepath.Glob(filepath.Join(rt.opt.Home, "volumes", "*", "*.img"))
-	for _, f := range files {
-		if st, err := os.Stat(f); err == nil {
-			n = saturate(n, uint64(st.Size()))
-		}
+	rt.usage.Lock()
+	defer rt.usage.Unlock()
+	if time.Since(rt.usage.at) < time.Minute {
+		return rt.usage.bytes
 	}
+	var n uint64
+	var home unix.Stat_t
+	_ = unix.Stat(rt.opt.Home, &home)
+	_ = filepath.WalkDir(rt.opt.Home, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // it went away meanwhile
+		}
+		var st unix.Stat_t
+		if unix.Lstat(path, &st) != nil {
+			return nil
+		}
+		if st.Dev != home.Dev {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !d.IsDir() && st.Nlink > 1 {
+			n = saturate(n, uint64(st.Blocks)*512/uint64(st.Nlink))
+		} else {
+			n = saturate(n, uint64(st.Blocks)*512)
+		}
+		return nil
+	})
+	rt.usage.at, rt.usage.bytes = time.Now(), n
 	return n
 }
 

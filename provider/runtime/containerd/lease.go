@@ -539,6 +539,9 @@ func (l *lease) remove(ctx context.Context) error {
 		}
 	}
 	l.mu.Unlock()
+	if err := rt.collect(ctx); err != nil {
+		return err
+	}
 	rt.removeCgroup("/akash-" + rt.tag + "/" + l.key)
 	if err := rt.dropVolumes(l.key); err != nil {
 		return err
@@ -756,6 +759,7 @@ func (rt *Runtime) adopt(ctx context.Context) error {
 		delete(keep, d.id)
 	}
 	rt.net.sweep(keep)
+	rt.sweepProcesses(keep)
 	if err := rt.dropSnapshots(ctx, keep); err != nil {
 		rt.log.Warn("left snapshots", "error", err)
 	}

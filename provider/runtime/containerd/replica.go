@@ -129,10 +129,10 @@ func (r *replica) loop() {
 	}
 }
 
-// saveLocked writes the lease's state; lease.mu is held. A failure is told, not fatal: labels
+// saveLocked writes what was made; lease.mu is held. A failure is told, not fatal: labels
 // say the most important again.
 func (r *replica) saveLocked() {
-	if err := r.l.save(); err != nil {
+	if err := r.l.state.saveReplicas(r.l.dir()); err != nil {
 		r.l.rt.log.Error("a lease's state can't be written", "lease", r.l.id.String(), "error", err)
 	}
 }
@@ -508,7 +508,7 @@ func (r *replica) run(w *wanted) (*current, error) {
 	l, rt := r.l, r.l.rt
 	id := newID()
 	l.mu.Lock()
-	// The id is on disk before anything has it, so nothing made for it can be lost.
+	// The id is written down before anything has it, so nothing made for it can be lost.
 	r.st.Container = id
 	r.state, r.reason = runtime.StateStarting, ""
 	r.saveLocked()

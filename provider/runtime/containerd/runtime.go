@@ -2,6 +2,9 @@ package containerd
 
 import (
 	"context"
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	// Without these, what tasks measure and containerd's events can't be decoded.
@@ -20,9 +24,6 @@ import (
 	containerdclient "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/typeurl/v2"
 	"golang.org/x/sys/unix"
-
-	"crypto/sha256"
-	"encoding/hex"
 
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	"github.com/akash-supercloud/akash/provider/runtime"
@@ -50,6 +51,14 @@ type Runtime struct {
 	mu     sync.Mutex
 	leases map[string]*lease // by key
 	oom    map[string]bool   // containers of which the kernel killed something for memory
+
+	garbage atomic.Bool // a snapshot was removed, its files weren't yet
+
+	usage struct {
+		sync.Mutex
+		at    time.Time
+		bytes uint64
+	}
 }
 
 var (
@@ -166,6 +175,13 @@ func (rt *Runtime) prepareSandbox() (string, error) {
 	runsc, err := program(rt.opt.Runsc, "runsc", "build it with make setup, or name it by the runsc option")
 	if err != nil {
 		return "", err
+	}
+	if f, err := elf.Open(runsc); err == nil {
+		dynamic := slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
+		f.Close()
+		if dynamic { // it runs itself anew in a root without libraries: "waiting for sandbox to start: EOF"
+			return "", fmt.Errorf("containerd: %s is linked dynamically and can't start a sandbox; build it with CGO_ENABLED=0 (make setup does)", runsc)
+		}
 	}
 	// The shim passes only a few flags on; the rest is said here. Annotations may override flags
 	// (the size of the root filesystem is one): none comes from a tenant.
@@ -317,12 +333,14 @@ func (rt *Runtime) watchEvents() {
 func (rt *Runtime) watchMachine() {
 	defer rt.wg.Done()
 	fast, slow := time.NewTicker(250*time.Millisecond), time.NewTicker(5*time.Second)
-	logs := time.NewTicker(time.Second)
+	logs := time.NewTicker(500 * time.Millisecond)
 	defer fast.Stop()
 	defer slow.Stop()
 	defer logs.Stop()
 	failures := 0
 	rt.trimLogs()
+	// What containerd was still making when the last provider died shows up a little later.
+	late := time.After(10 * time.Second)
 	for {
 		select {
 		case <-rt.ctx.Done():
@@ -341,9 +359,16 @@ func (rt *Runtime) watchMachine() {
 				case <-time.After(min(time.Duration(failures)*time.Second, 30*time.Second)):
 				}
 			}
+		case <-late:
+			rt.sweepProcesses(rt.known())
 		case <-logs.C:
 			rt.trimLogs()
 		case <-slow.C:
+			if rt.garbage.Load() {
+				if err := rt.collect(rt.ctx); err != nil && rt.ctx.Err() == nil {
+					rt.log.Warn("removed containers", "error", err)
+				}
+			}
 			if !rt.net.intact(rt.ctx) && rt.ctx.Err() == nil {
 				rt.log.Warn("the packet rules were gone; putting them back")
 				if err := rt.net.rules(rt.ctx); err != nil && rt.ctx.Err() == nil {

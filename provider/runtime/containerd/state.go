@@ -17,8 +17,10 @@ import (
 	"github.com/akash-supercloud/akash/provider/runtime"
 )
 
-// leaseState is what is known of a lease on disk. It is written before anything is made
-// from it.
+// leaseState is what is known of a lease on disk, in two files. state.json is what is wanted:
+// written with fsync before anything is made from it. replicas.json is what was made of it:
+// written at every start and end, without fsync, because a crash of the machine, the only thing
+// that could lose it, ends the containers too.
 type leaseState struct {
 	Lease marketv1.LeaseID
 	// Spec is what is wanted; nil when the file was lost and the lease was found by its
@@ -30,7 +32,7 @@ type leaseState struct {
 	// Removing says that Remove began: nothing of the lease may be started again.
 	Removing bool `json:",omitempty"`
 	// Replicas are by "service/index".
-	Replicas map[string]*replicaState
+	Replicas map[string]*replicaState `json:"-"`
 }
 
 // replicaState is what a replica needs to remember over a restart of the provider.
@@ -108,21 +110,32 @@ func slotKey(service string, index int) string { return fmt.Sprintf("%s/%d", ser
 
 // writeFile replaces a file so that after a crash it holds the old or the new, whole.
 func writeFile(path string, data []byte, perm fs.FileMode) error {
+	if err := replaceFile(path, data, perm, true); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// replaceFile replaces a file so that whoever reads it, also after a kill -9, sees the old or the
+// new, whole.
+func replaceFile(path string, data []byte, perm fs.FileMode, sync bool) error {
 	tmp := path + ".tmp"
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, perm)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
+	if sync {
+		err = errors.Join(err, f.Sync())
+	}
+	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = os.Rename(tmp, path)
 	}
 	if err != nil {
 		_ = os.Remove(tmp)
-		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return err
 }
 
 func syncDir(path string) error {
@@ -142,6 +155,14 @@ func (s *leaseState) save(dir string) error {
 	return writeFile(filepath.Join(dir, "state.json"), b, 0o600)
 }
 
+func (s *leaseState) saveReplicas(dir string) error {
+	b, err := json.Marshal(s.Replicas)
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(dir, "replicas.json"), b, 0o600, false)
+}
+
 func loadState(dir string) (*leaseState, error) {
 	b, err := os.ReadFile(filepath.Join(dir, "state.json"))
 	if err != nil {
@@ -154,8 +175,18 @@ func loadState(dir string) (*leaseState, error) {
 	if s.Slots == nil {
 		s.Slots = map[string]string{}
 	}
+	if b, err := os.ReadFile(filepath.Join(dir, "replicas.json")); err == nil {
+		if json.Unmarshal(b, &s.Replicas) != nil {
+			s.Replicas = nil // the labels of what runs say the rest
+		}
+	}
 	if s.Replicas == nil {
 		s.Replicas = map[string]*replicaState{}
+	}
+	for k, r := range s.Replicas {
+		if r == nil {
+			delete(s.Replicas, k)
+		}
 	}
 	return s, nil
 }
