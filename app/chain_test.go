@@ -61,6 +61,8 @@ type chain struct {
 	stop func()
 }
 
+var hdAlgo = hd.Secp256k1
+
 const funds = 1_000_000_000 // of each coin, in millionths
 
 func newChain(t *testing.T, names ...string) *chain {

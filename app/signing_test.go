@@ -1,0 +1,181 @@
+package app_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cosmos/cosmos-sdk/client"
+	"github.com/cosmos/cosmos-sdk/client/tx"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	txtypes "github.com/cosmos/cosmos-sdk/types/tx"
+	"github.com/cosmos/cosmos-sdk/types/tx/signing"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	vestingtypes "github.com/cosmos/cosmos-sdk/x/auth/vesting/types"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+
+	deploymentv1 "github.com/akash-supercloud/akash/api/akash/deployment/v1"
+	deploymentv1beta4 "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
+	"github.com/akash-supercloud/akash/app/account"
+)
+
+func (c *chain) account(name string) *authtypes.BaseAccount {
+	c.t.Helper()
+	res, err := authtypes.NewQueryClient(c.conn).AccountInfo(context.Background(), &authtypes.QueryAccountInfoRequest{Address: c.addr[name]})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return res.Info
+}
+
+// signed makes a transaction's bytes; change may alter what is signed.
+func (c *chain) signed(name string, mode signing.SignMode, change func(client.TxBuilder, *tx.Factory), msgs ...sdk.Msg) []byte {
+	c.t.Helper()
+	acc := c.account(name)
+	b := c.enc.TxConfig.NewTxBuilder()
+	if err := b.SetMsgs(msgs...); err != nil {
+		c.t.Fatal(err)
+	}
+	b.SetGasLimit(2_000_000)
+	b.SetFeeAmount(sdk.NewCoins(sdk.NewInt64Coin("uakt", fee)))
+	f := tx.Factory{}.WithChainID("localakash").WithKeybase(c.keys).WithTxConfig(c.enc.TxConfig).WithSignMode(mode).
+		WithAccountNumber(acc.AccountNumber).WithSequence(acc.Sequence)
+	if change != nil {
+		change(b, &f)
+	}
+	if err := tx.Sign(context.Background(), f, name, b, true); err != nil {
+		c.t.Fatal(err)
+	}
+	raw, err := c.enc.TxConfig.TxEncoder()(b.GetTx())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return raw
+}
+
+// broadcast returns code and log of the check, and waits for the block if the check passed.
+func (c *chain) broadcast(raw []byte) (uint32, string) {
+	c.t.Helper()
+	txs := txtypes.NewServiceClient(c.conn)
+	sent, err := txs.BroadcastTx(context.Background(), &txtypes.BroadcastTxRequest{TxBytes: raw, Mode: txtypes.BroadcastMode_BROADCAST_MODE_SYNC})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if sent.TxResponse.Code != 0 {
+		return sent.TxResponse.Code, sent.TxResponse.RawLog
+	}
+	var got *txtypes.GetTxResponse
+	c.until("the transaction", func() bool {
+		got, err = txs.GetTx(context.Background(), &txtypes.GetTxRequest{Hash: sent.TxResponse.TxHash})
+		return err == nil
+	})
+	return got.TxResponse.Code, got.TxResponse.RawLog
+}
+
+// TestSigning sends transactions signed in each way that wallets and the pipeline use.
+func TestSigning(t *testing.T) {
+	c := newChain(t, "alice", "bob")
+	send := &banktypes.MsgSend{FromAddress: c.addr["alice"], ToAddress: c.addr["bob"], Amount: sdk.NewCoins(sdk.NewInt64Coin("uact", 1))}
+	create := &deploymentv1beta4.MsgCreateDeployment{ID: deploymentv1.DeploymentID{Owner: c.addr["alice"], DSeq: 1},
+		Groups: []deploymentv1beta4.GroupSpec{group(3)}, Hash: make([]byte, 32), Deposit: deposit(500_000)}
+
+	if code, log := c.broadcast(c.signed("alice", signing.SignMode_SIGN_MODE_LEGACY_AMINO_JSON, nil, create)); code != 0 {
+		t.Errorf("amino JSON: %d: %s", code, log)
+	}
+	if code, log := c.broadcast(c.signed("alice", signing.SignMode_SIGN_MODE_DIRECT, func(_ client.TxBuilder, f *tx.Factory) { *f = f.WithChainID("other") }, send)); code == 0 {
+		t.Errorf("a signature for another chain was taken: %s", log)
+	}
+	if code, log := c.broadcast(c.signed("alice", signing.SignMode_SIGN_MODE_DIRECT, func(b client.TxBuilder, _ *tx.Factory) { b.SetFeeAmount(nil) }, send)); code == 0 || !strings.Contains(log, "insufficient fee") {
+		t.Errorf("no fee: %d: %s", code, log)
+	}
+
+	now := time.Now()
+	unordered := func(after time.Duration, memo string) []byte {
+		return c.signed("alice", signing.SignMode_SIGN_MODE_DIRECT, func(b client.TxBuilder, f *tx.Factory) {
+			b.SetUnordered(true)
+			b.SetTimeoutTimestamp(now.Add(after))
+			b.SetMemo(memo)
+			*f = f.WithSequence(0).WithUnordered(true)
+		}, send)
+	}
+	before := c.account("alice").Sequence
+	first := unordered(time.Minute, "")
+	for i, raw := range [][]byte{first, unordered(2*time.Minute, ""), unordered(9*time.Minute, "")} {
+		if code, log := c.broadcast(raw); code != 0 {
+			t.Errorf("unordered %d: %d: %s", i, code, log)
+		}
+	}
+	if after := c.account("alice").Sequence; after != before {
+		t.Errorf("unordered transactions moved the sequence from %d to %d", before, after)
+	}
+	if code, log := c.broadcast(first); code == 0 {
+		t.Errorf("an unordered transaction was taken twice: %s", log)
+	}
+	if code, log := c.broadcast(unordered(time.Minute, "again")); code == 0 || !strings.Contains(log, "already used timeout") {
+		t.Errorf("a timeout was used twice: %d: %s", code, log)
+	}
+	if code, log := c.broadcast(unordered(11*time.Minute, "")); code == 0 {
+		t.Errorf("an unordered transaction may live for 11 minutes: %s", log)
+	}
+	if got := c.balance("bob", "uact"); got != funds+3 {
+		t.Errorf("bob has %d uact, want %d", got, funds+3)
+	}
+}
+
+// TestAccountNumbers holds that every account made on the chain has a number that JavaScript can hold, and can sign.
+func TestAccountNumbers(t *testing.T) {
+	c := newChain(t, "alice")
+	coins := sdk.NewCoins(sdk.NewInt64Coin("uakt", 1_000_000))
+	numbers := map[uint64]string{c.account("alice").AccountNumber: "alice"}
+	for _, name := range []string{"sent", "vesting", "locked", "periodic"} {
+		k, _, err := c.keys.NewMnemonic(name, 1, sdk.FullFundraiserPath, "", hdAlgo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := k.GetAddress()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.addr[name] = a.String()
+		switch name {
+		case "sent":
+			c.must("alice", &banktypes.MsgSend{FromAddress: c.addr["alice"], ToAddress: a.String(), Amount: coins})
+		case "vesting":
+			c.must("alice", &vestingtypes.MsgCreateVestingAccount{FromAddress: c.addr["alice"], ToAddress: a.String(), Amount: coins, EndTime: time.Now().Unix() + 2})
+		case "locked":
+			c.must("alice", &vestingtypes.MsgCreatePermanentLockedAccount{FromAddress: c.addr["alice"], ToAddress: a.String(), Amount: coins})
+		case "periodic":
+			c.must("alice", &vestingtypes.MsgCreatePeriodicVestingAccount{FromAddress: c.addr["alice"], ToAddress: a.String(), StartTime: time.Now().Unix(),
+				VestingPeriods: []vestingtypes.Period{{Length: 1000, Amount: coins}}})
+		}
+		n := c.account(name).AccountNumber
+		if n >= account.MaxNumber {
+			t.Errorf("account %s has number %d", name, n)
+		}
+		if other, ok := numbers[n]; ok {
+			t.Errorf("accounts %s and %s both have number %d", name, other, n)
+		}
+		numbers[n] = name
+		if name == "locked" || name == "periodic" {
+			c.must("alice", &banktypes.MsgSend{FromAddress: c.addr["alice"], ToAddress: a.String(), Amount: coins})
+		}
+	}
+	c.until("the vested coins", func() bool {
+		res, err := banktypes.NewQueryClient(c.conn).SpendableBalances(context.Background(), &banktypes.QuerySpendableBalancesRequest{Address: c.addr["vesting"]})
+		return err == nil && res.Balances.AmountOf("uakt").Int64() > 900_000
+	})
+	for _, name := range []string{"sent", "vesting", "locked", "periodic"} {
+		c.must(name, &banktypes.MsgSend{FromAddress: c.addr[name], ToAddress: c.addr["alice"], Amount: sdk.NewCoins(sdk.NewInt64Coin("uakt", 5))})
+	}
+
+	// Every account of the state: module accounts, and those that module accounts made.
+	c.stop()
+	a := c.open()
+	a.Account.IterateAccounts(a.NewContext(true), func(acc sdk.AccountI) bool {
+		if acc.GetAccountNumber() >= account.MaxNumber {
+			t.Errorf("account %s (%T) has number %d", acc.GetAddress(), acc, acc.GetAccountNumber())
+		}
+		return false
+	})
+}
