@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"cosmossdk.io/math"
@@ -37,9 +36,6 @@ type clientChain struct {
 	self string
 	key  string
 	log  *slog.Logger
-
-	mu      sync.Mutex
-	missing map[int64]int // how often the results of a block weren't there
 }
 
 const (
@@ -50,7 +46,7 @@ const (
 )
 
 func newClientChain(c *client.Client, self, key string, log *slog.Logger) *clientChain {
-	return &clientChain{c: c, self: self, key: key, log: log, missing: map[int64]int{}}
+	return &clientChain{c: c, self: self, key: key, log: log}
 }
 
 func ask(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -76,28 +72,29 @@ func (k *clientChain) Head(ctx context.Context) (watch.Head, error) {
 func (k *clientChain) Block(ctx context.Context, height int64) (watch.Block, error) {
 	ctx, cancel := ask(ctx)
 	defer cancel()
-	res, err := k.c.RPC().BlockResults(ctx, &height)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if err != nil {
-		text := err.Error()
-		if strings.Contains(text, "lowest height is") {
+	// A node tells of a block a moment before it has stored the block's results. Results that don't
+	// come within a second were never kept.
+	for try := 0; ; try++ {
+		res, err := k.c.RPC().BlockResults(ctx, &height)
+		switch {
+		case err == nil:
+			events := watch.ParseEvents(res.TxsResults, res.FinalizeBlockEvents, func(err error) {
+				k.log.Error("an event of the chain can't be read; it is left out", "height", height, "err", err)
+			})
+			return watch.Block{Height: height, Events: events}, nil
+		case strings.Contains(err.Error(), "lowest height is"):
+			return watch.Block{}, fmt.Errorf("%w: %v", watch.ErrPruned, err)
+		case !strings.Contains(err.Error(), "could not find results"):
+			return watch.Block{}, err
+		case try == 40:
 			return watch.Block{}, fmt.Errorf("%w: %v", watch.ErrPruned, err)
 		}
-		// The results of a block just made may come a moment later; those of an old one never will.
-		if strings.Contains(text, "could not find results") {
-			if k.missing[height]++; k.missing[height] > 20 {
-				delete(k.missing, height)
-				return watch.Block{}, fmt.Errorf("%w: %v", watch.ErrPruned, err)
-			}
+		select {
+		case <-ctx.Done():
+			return watch.Block{}, ctx.Err()
+		case <-time.After(25 * time.Millisecond):
 		}
-		return watch.Block{}, err
 	}
-	delete(k.missing, height)
-	events := watch.ParseEvents(res.TxsResults, res.FinalizeBlockEvents, func(err error) {
-		k.log.Error("an event of the chain can't be read; it is left out", "height", height, "err", err)
-	})
-	return watch.Block{Height: height, Events: events}, nil
 }
 
 // NewBlocks implements watch.Source.

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
+	"golang.org/x/net/netutil"
 
 	deploymentv1 "github.com/akash-supercloud/akash/api/akash/deployment/v1"
 	deploymentv1beta4 "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
@@ -92,6 +93,7 @@ const (
 	maxStreamsAll     = 1024
 	maxStreamsTenant  = 32
 	maxUploadsAtATime = 64
+	maxConnections    = 4096 // more wait; idle ones end by themselves
 )
 
 // Server answers tenants.
@@ -150,7 +152,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	done := make(chan error, 1)
-	go func() { done <- srv.ServeTLS(l, "", "") }()
+	go func() { done <- srv.ServeTLS(netutil.LimitListener(l, maxConnections), "", "") }()
 	select {
 	case err := <-done:
 		return err
