@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -108,9 +107,11 @@ func upDetached(ctx context.Context, o Options) error {
 	if err := preflight(o); err != nil { // before anything is written
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(o.Home, "logs"), 0o755); err != nil {
+	mark, err := claim(o.Home)
+	if err != nil {
 		return err
 	}
+	mark.Close()
 	log, err := openLog(o.Home, "up")
 	if err != nil {
 		return err
@@ -149,7 +150,6 @@ func upDetached(ctx context.Context, o Options) error {
 		line, err := in.ReadString('\n')
 		switch text := strings.TrimSuffix(line, "\n"); {
 		case text == ready:
-			fmt.Fprintf(o.Out, "It goes on in the background; stop it with: akash down --home %s\n", o.Home)
 			return child.Process.Release()
 		case strings.HasPrefix(text, failed):
 			_ = child.Wait()

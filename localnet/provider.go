@@ -28,7 +28,10 @@ func runtimeHome(home string) string { return filepath.Join(home, "provider", "r
 // with this one's addresses.
 func (m *market) configure() (string, error) {
 	path := filepath.Join(m.providerHome(), "provider.yaml")
-	c := map[string]any{"attributes": map[string]string{"host": "akash", "region": "local"}}
+	c := map[string]any{
+		"attributes": map[string]string{"host": "akash", "region": "local"},
+		"block_time": "500ms", // too young a chain can't be measured
+	}
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err

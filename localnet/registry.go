@@ -29,7 +29,7 @@ func serveRegistry(l net.Listener, dir string, logTo io.Writer) (*registry, erro
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	logrus.SetOutput(logTo) // distribution logs through logrus's own logger
+	logrus.SetOutput(logTo)            // distribution logs through logrus's own logger
 	logrus.SetLevel(logrus.FatalLevel) // what a client did wrong, or asked for in vain, is told to him
 	cfg := &configuration.Configuration{
 		Version: "0.1",

@@ -137,8 +137,8 @@ func notOurs(home string) error {
 	return fmt.Errorf("%s isn't empty and isn't a market's home; choose another folder with --home", home)
 }
 
-// take makes the home folder if need be and sees to it that only one process uses it.
-func take(home string) (func(), error) {
+// claim makes the home folder, with its mark, if need be. A folder that is someone else's is an error.
+func claim(home string) (mark *os.File, err error) {
 	ours, err := isHome(home)
 	if err != nil {
 		return nil, err
@@ -146,12 +146,25 @@ func take(home string) (func(), error) {
 	if !ours {
 		return nil, notOurs(home)
 	}
-	for _, d := range []string{"", "run", "logs"} {
+	if err := os.MkdirAll(home, 0o755); err != nil {
+		return nil, fmt.Errorf("make the home folder: %w", err)
+	}
+	// The mark first: what a crash leaves is ours.
+	if mark, err = os.OpenFile(filepath.Join(home, marker), os.O_CREATE|os.O_RDWR, 0o644); err != nil {
+		return nil, err
+	}
+	for _, d := range []string{"run", "logs"} {
 		if err := os.MkdirAll(filepath.Join(home, d), 0o755); err != nil {
+			mark.Close()
 			return nil, fmt.Errorf("make the home folder: %w", err)
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(home, marker), os.O_CREATE|os.O_RDWR, 0o644)
+	return mark, nil
+}
+
+// take claims the home folder and sees to it that only one process uses it.
+func take(home string) (func(), error) {
+	f, err := claim(home)
 	if err != nil {
 		return nil, err
 	}
@@ -349,12 +362,19 @@ func (m *market) printReady() {
 	if err != nil {
 		return
 	}
-	p := m.p
+	p, stop := m.p, "Ctrl-C; containers go on until "+os.Args[0]+" down --all"
+	if m.o.onReady != nil { // in the background
+		stop = os.Args[0] + " down; with --all containers and files go too"
+		if home, err := DefaultHome(); err != nil || home != m.o.Home {
+			stop = os.Args[0] + " down --home " + m.o.Home + "; with --all containers and files go too"
+		}
+	}
 	p.line("")
 	p.line("%s after %.1f s. Everything is in %s", p.strong("Ready"), time.Since(p.began).Seconds(), m.o.Home)
 	for _, row := range [][2]string{
 		{"RPC", s.Node}, {"gRPC", s.GRPC}, {"REST", s.REST}, {"provider", s.Gateway + "  " + s.Provider},
 		{"pages", s.Ingress}, {"registry", s.Registry}, {"keys", "tenant, provider, validator (keyring test in " + s.KeyringDir + ")"},
+		{"stop", stop},
 	} {
 		p.line("  %-9s %s", row[0], row[1])
 	}
