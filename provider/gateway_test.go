@@ -421,7 +421,7 @@ func TestGRPC(t *testing.T) {
 	}
 	spec.Resources[0].Count = 40
 	spec.Requirements.Attributes[0].Value = "elsewhere"
-	no, err := c.BidScreening(ctx, &providerrpc.BidScreeningRequest{GroupSpec: &spec, Hostnames: []string{"shop.test", "x.ingress.test"}})
+	no, err := c.BidScreening(ctx, &providerrpc.BidScreeningRequest{GroupSpec: &spec, Hostnames: []string{"shop.test"}})
 	if err != nil || no.Passed || len(no.Reasons) < 2 {
 		t.Errorf("screening: %+v %v", no, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -282,7 +283,11 @@ func (m *Manager) CheckHosts(owner string, hosts []string) error {
 }
 
 func (m *Manager) checkHost(tx *state.Tx, owner, host string) error {
-	blocked := append(slices.Clone(m.opt.BlockedHosts), m.opt.PublicHost, "."+m.opt.Domain)
+	// Names of the form made for services could be another tenant's.
+	if label, rest, ok := strings.Cut(host, "."); ok && rest == m.opt.Domain && madeLabel.MatchString(label) {
+		return fmt.Errorf("%w: %q is of the form that this provider makes itself", ErrHost, host)
+	}
+	blocked := append(slices.Clone(m.opt.BlockedHosts), m.opt.PublicHost, m.opt.Domain)
 	for _, b := range blocked {
 		b = strings.ToLower(b)
 		switch {
@@ -444,6 +449,9 @@ func group(l state.Lease) (manifestv2.Group, bool) {
 	}
 	return g, true
 }
+
+// madeLabel is the form of the first label of HostName.
+var madeLabel = regexp.MustCompile(`^[0-9a-v]{26}$`)
 
 // HostName is the name made for a service of a lease: a UUID of version 5 in base32hex, and the
 // provider's ingress domain.
