@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -55,6 +56,8 @@ type chainConfig struct {
 // providerFileName is where a provider's config is, below its home.
 const providerFileName = "provider.yaml"
 
+var yamlNoise = regexp.MustCompile(`yaml: unmarshal errors:|line \d+: | in type \S+`)
+
 // readProviderConfig reads a provider's file. Its own settings, those of the chain and those
 // of the runtime share it; an unknown name is an error.
 func readProviderConfig(path string) (cfg provider.Config, chain chainConfig, rt runtimeConfig, err error) {
@@ -63,7 +66,9 @@ func readProviderConfig(path string) (cfg provider.Config, chain chainConfig, rt
 		return provider.DefaultConfig(), chain, rt, err
 	}
 	fail := func(err error) (provider.Config, chainConfig, runtimeConfig, error) {
-		return provider.Config{}, chainConfig{}, runtimeConfig{}, fmt.Errorf("%s: %w", path, err)
+		// The lines are those of a part of the file, so they'd mislead.
+		text := yamlNoise.ReplaceAllString(err.Error(), "")
+		return provider.Config{}, chainConfig{}, runtimeConfig{}, fmt.Errorf("%s: %s", path, strings.Join(strings.Fields(text), " "))
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {

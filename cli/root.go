@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	sdkclient "github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/flags"
@@ -34,6 +35,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/akash-supercloud/akash/client"
+	"github.com/akash-supercloud/akash/manifest"
 )
 
 // EnvPrefix begins the names of environment variables that set flags: AKASH_NODE sets --node.
@@ -42,17 +44,27 @@ const EnvPrefix = "AKASH_"
 // Main runs the program and returns its exit code. Ctrl-C ends the command's context; a
 // second one ends the program.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-ctx.Done()
-		stop()
+		<-signals
+		cancel()
+		// The same Ctrl-C may come twice, from the terminal and from a parent.
+		for first := time.Now(); ; {
+			<-signals
+			if time.Since(first) > time.Second {
+				os.Exit(130)
+			}
+		}
 	}()
 	return Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }
 
 // Run runs one command and returns its exit code.
 func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	args = longOutput(args)
 	a := &app{args: args, in: in, out: out, err: errOut, tty: isTerminal(errOut)}
 	defer a.close()
 	root := newRoot(a)
@@ -72,6 +84,17 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	}
 	fmt.Fprintln(errOut, a.style.bad.Render("Error:"), explain(err))
 	return 1
+}
+
+// longOutput writes -o as --output before the SDK's commands, which have the long one alone.
+func longOutput(args []string) []string {
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if i+1 < len(args) && arg == "-o" && (args[i+1] == "json" || args[i+1] == "text") {
+			args[i] = "--output"
+		}
+	}
+	return args
 }
 
 // exitError ends the program with a code; all was said already.
@@ -100,7 +123,7 @@ func explain(err error) string {
 		}
 		text = st.Message()
 	}
-	return strings.TrimSpace(text)
+	return strings.TrimSpace(strings.TrimPrefix(text, manifest.ErrCrossValidation.Error()+": "))
 }
 
 // app is one run of the program: where its output goes, and what it was told.
@@ -230,7 +253,7 @@ func (a *app) prepare(cmd *cobra.Command) error {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		name := EnvPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		value, ok := os.LookupEnv(name)
-		if !ok || f.Changed || err != nil {
+		if !ok || value == "" || f.Changed || err != nil {
 			return
 		}
 		// A market's home is a folder of its own, below the one that the variable names.

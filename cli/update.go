@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -118,17 +119,25 @@ func (a *app) update(ctx context.Context, c *client.Client, id deploymentv1.Depl
 			return err
 		}
 		defer g.Close()
+		before := map[string]int64{}
+		if st, err := g.LeaseStatus(ctx, lease.Lease.ID); err == nil {
+			before = generations(st)
+		}
 		l.now("sending the manifest to " + lease.Lease.ID.Provider)
 		if err := client.PutManifest(ctx, g, id.DSeq, body, func(text string) { l.now(text) }); err != nil {
 			return err
 		}
 		l.keep(a.style.good.Render("✓") + " " + lease.Lease.ID.Provider + " has the manifest")
-		for last := ""; ; {
+		last, sent := "", time.Now()
+		for {
 			st, err := g.LeaseStatus(ctx, lease.Lease.ID)
 			var news []string
-			ready := err == nil && len(st.Services) > 0
+			// Today's providers take the manifest first and act on it later: until something
+			// moved, what is ready is the old.
+			moved := time.Since(sent) > settleTime || !maps.Equal(before, generations(st))
+			ready := err == nil && len(st.Services) > 0 && moved
 			for _, s := range sortedServices(st) {
-				if !s.Ready() || !updated(s) {
+				if !s.Ready() || s.UpdatedReplicas < s.Total {
 					ready = false
 					news = append(news, fmt.Sprintf("%s %d/%d", s.Name, s.Available, s.Total))
 				}
@@ -168,8 +177,14 @@ func (a *app) update(ctx context.Context, c *client.Client, id deploymentv1.Depl
 	})
 }
 
-// updated reports whether all replicas are of the newest manifest. Providers that don't count
-// them say 0.
-func updated(s gateway.ServiceStatus) bool {
-	return s.UpdatedReplicas >= s.Total || s.UpdatedReplicas == 0
+// settleTime is how long a provider may take to begin with an update before it is thought
+// that nothing had to change.
+const settleTime = 3 * time.Second
+
+func generations(st gateway.LeaseStatus) map[string]int64 {
+	out := map[string]int64{}
+	for name, s := range st.Services {
+		out[name] = s.ObservedGeneration
+	}
+	return out
 }

@@ -295,7 +295,7 @@ func (d *deploy) failed(ctx context.Context, err error) error {
 	if d.opt.Keep {
 		return e
 	}
-	d.tell(Event{Text: fmt.Sprintf("closing deployment %d", d.out.DSeq)})
+	d.tell(Event{Text: fmt.Sprintf("closing deployment %d, for the deposit to come back", d.out.DSeq)})
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	var unknown *tx.UnknownError

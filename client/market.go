@@ -32,13 +32,18 @@ import (
 func (c *Client) Deployment(ctx context.Context, id deploymentv1.DeploymentID) (*deploymentv1beta4.QueryDeploymentResponse, error) {
 	res, err := deploymentv1beta4.NewQueryClient(c.conn).Deployment(ctx, &deploymentv1beta4.QueryDeploymentRequest{ID: id})
 	if status.Code(err) == codes.NotFound {
-		return nil, fmt.Errorf("%s has no deployment %d; see `akash ls`: %w", id.Owner, id.DSeq, ErrNotFound)
+		return nil, notFound(fmt.Sprintf("%s has no deployment %d; see `akash ls`", id.Owner, id.DSeq))
 	}
 	return res, err
 }
 
-// ErrNotFound is wrapped by errors of look-ups that found nothing.
+// ErrNotFound is what errors of look-ups that found nothing are.
 var ErrNotFound = errors.New("not found")
+
+type notFound string
+
+func (e notFound) Error() string        { return string(e) }
+func (e notFound) Is(target error) bool { return target == ErrNotFound }
 
 // Deployments returns the owner's deployments in a state ("active", "closed"; "": all),
 // newest last; at most limit, 0 meaning 1000.
@@ -124,7 +129,7 @@ func (c *Client) Providers(ctx context.Context, limit uint64) ([]providerv1beta4
 func (c *Client) Provider(ctx context.Context, address string) (providerv1beta4.Provider, error) {
 	res, err := providerv1beta4.NewQueryClient(c.conn).Provider(ctx, &providerv1beta4.QueryProviderRequest{Owner: address})
 	if status.Code(err) == codes.NotFound {
-		return providerv1beta4.Provider{}, fmt.Errorf("%s isn't a registered provider; see `akash query provider list`: %w", address, ErrNotFound)
+		return providerv1beta4.Provider{}, notFound(address + " isn't a registered provider; see `akash query provider list`")
 	}
 	if err != nil {
 		return providerv1beta4.Provider{}, err

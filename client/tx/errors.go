@@ -21,6 +21,12 @@ var (
 	ErrNoAccount = errors.New("tx: account not found")
 )
 
+// noAccount is ErrNoAccount in words for people.
+type noAccount string
+
+func (e noAccount) Error() string        { return string(e) }
+func (e noAccount) Is(target error) bool { return target == ErrNoAccount }
+
 // Error is the chain's refusal of a transaction. Nothing of the transaction was done,
 // though its fee is gone if Height isn't 0.
 type Error struct {

@@ -444,7 +444,7 @@ func (w *writer) prepare(ctx context.Context, batch []*request, adjustment float
 			return err
 		})
 		if errors.Is(err, ErrNoAccount) {
-			return nil, fmt.Errorf("account %s (key %q) has no coins and isn't on the chain yet; send it some first: %w", w.address, w.key, ErrNoAccount)
+			return nil, noAccount(fmt.Sprintf("account %s (key %q) has no coins and isn't on the chain yet; send it some first", w.address, w.key))
 		}
 		if err != nil {
 			return nil, err
