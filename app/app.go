@@ -137,6 +137,9 @@ type App struct {
 
 var _ servertypes.Application = (*App)(nil)
 
+// OptionSignatureCache is the setting that says how many checked transactions a node remembers; see package ante.
+const OptionSignatureCache = "signature-cache"
+
 // Authority is the address that may change every module's parameters: governance.
 func Authority() string { return authtypes.NewModuleAddress(govtypes.ModuleName).String() }
 
@@ -181,8 +184,12 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 	}
 	blockexec.Apply(base, opts, stores, a.TxConfig.TxDecoder(), func(storetypes.MultiStore) string { return BondDenom })
 
+	cache := ante.DefaultCache
+	if v := opts.Get(OptionSignatureCache); v != nil {
+		cache = cast.ToInt(v)
+	}
 	handler, err := ante.New(ante.Options{
-		Account: a.Account, Bank: a.Bank, Feegrant: a.Feegrant, SignModes: a.TxConfig.SignModeHandler(),
+		Account: a.Account, Bank: a.Bank, Feegrant: a.Feegrant, SignModes: a.TxConfig.SignModeHandler(), Cache: cache,
 	})
 	must(err)
 	base.SetAnteHandler(handler)
