@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	goruntime "runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,16 +69,27 @@ func (rt *Runtime) Inventory(context.Context) (match.Inventory, error) {
 	}
 	volumes = min(volumes, allocatable.EphemeralStorage)
 	allocatable.EphemeralStorage -= volumes
+	var classes []string
+	for c := range strings.SplitSeq(rt.opt.StorageClass, ",") {
+		if c = strings.TrimSpace(c); c != "" && !slices.Contains(classes, c) {
+			classes = append(classes, c)
+		}
+	}
+	var pools []match.StoragePool
+	for _, c := range classes {
+		part := volumes / uint64(len(classes))
+		pools = append(pools, match.StoragePool{Class: c, Allocatable: part, Available: part})
+	}
 	return match.Inventory{
 		Nodes: []match.Node{{
 			Name:           rt.opt.NodeName,
 			Allocatable:    allocatable,
 			Available:      allocatable,
-			StorageClasses: []string{rt.opt.StorageClass},
+			StorageClasses: classes,
 			CPU:            cpu,
 			Arch:           goruntime.GOARCH,
 		}},
-		Storage: []match.StoragePool{{Class: rt.opt.StorageClass, Allocatable: volumes, Available: volumes}},
+		Storage: pools,
 	}, nil
 }
 

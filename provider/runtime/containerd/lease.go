@@ -366,12 +366,8 @@ func (l *lease) applySpec(ctx context.Context, spec *runtime.Spec) (again bool, 
 	}
 	ports := l.ports(spec)
 	l.mu.Unlock()
-	if err := l.rt.net.open(ctx, l.key, l.block, ports); err != nil {
-		return false, err
-	}
-	if err := l.writeNames(); err != nil {
-		return false, fmt.Errorf("containerd: %w", err)
-	}
+	// From here on the spec is what is wanted, whatever fails: replicas try again by themselves.
+	err = errors.Join(l.rt.net.open(ctx, l.key, l.block, ports), l.writeNames())
 	l.mu.Lock()
 	l.seq++
 	seq := l.seq
@@ -381,6 +377,9 @@ func (l *lease) applySpec(ctx context.Context, spec *runtime.Spec) (again bool, 
 	// Others may apply while this one waits: the newest spec wins.
 	<-l.apply
 	locked = false
+	if err != nil {
+		return false, fmt.Errorf("containerd: lease %s: %w", l.id, err)
+	}
 	return false, l.waitSettled(ctx, seq)
 }
 
@@ -597,6 +596,9 @@ func (rt *Runtime) Status(_ context.Context, id marketv1.LeaseID) (runtime.Lease
 		}
 	}
 	for _, r := range l.replicas {
+		if r.running && r.want == nil {
+			continue // on its way out
+		}
 		s := out.Services[r.service]
 		rep := runtime.Replica{
 			Index: r.index, Name: r.name, State: r.state, Reason: r.reason,

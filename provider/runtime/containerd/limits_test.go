@@ -346,3 +346,38 @@ func BenchmarkFirstAnswer(b *testing.B) {
 		})
 	}
 }
+
+// TestConnectionRate: a replica that opens connections as fast as it can gets its rate, and its
+// number at once; its neighbours aren't held up, nor is what stays in the lease.
+func TestConnectionRate(t *testing.T) {
+	sandboxes(t, func(t *testing.T, sandbox string) {
+		reg := runtimetest.NewRegistry(t)
+		opt := testOptions(t, sandbox, reg.Addr)
+		opt.NewConnections, opt.Connections = 20, 30
+		rt := openTest(t, opt)
+		defer func() { destroy(t, rt) }()
+		out := newOutside(t, rt)
+		ctx := context.Background()
+		id := runtimetest.Lease(1)
+		if err := rt.Apply(ctx, runtimetest.Spec(id, 1, runtimetest.Service("web", testImage), runtimetest.Service("db", testImage))); err != nil {
+			t.Fatal(err)
+		}
+		web, db := runtimetest.Ready(t, rt, id, "web", 1).Replicas[0].IP, runtimetest.Ready(t, rt, id, "db", 1).Replicas[0].IP
+		runtimetest.Get(t, db, "/")
+		var n int
+		_, body := runtimetest.Get(t, web, "/flood", "addr", out.public, "times", "300")
+		_, _ = fmt.Sscan(body, &n)
+		// The burst is 40, one second adds 20, but no more than 30 at once.
+		if n < 10 || n > 60 {
+			t.Errorf("%d of 300 connections came to be", n)
+		}
+		t.Logf("%d of 300 connections came to be", n)
+		if code, body := runtimetest.Get(t, db, "/dial", "addr", out.public); code != 200 {
+			t.Errorf("a neighbour is held up: %d %s", code, body)
+		}
+		_, body = runtimetest.Get(t, web, "/flood", "addr", "db:8080", "times", "200")
+		if _, _ = fmt.Sscan(body, &n); n != 200 {
+			t.Errorf("%d of 200 connections within the lease", n)
+		}
+	})
+}

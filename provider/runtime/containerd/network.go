@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -335,6 +336,9 @@ func (n *network) dropTable(ctx context.Context) error {
 }
 
 func (n *network) run(ctx context.Context, script string) error {
+	// What was begun is ended, also when the caller has given up: what it changes was decided on.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, n.nft, "-f", "-")
 	cmd.Stdin = strings.NewReader(script)
 	if out, err := cmd.CombinedOutput(); err != nil {

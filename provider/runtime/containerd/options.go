@@ -48,7 +48,8 @@ type Options struct {
 	// link-local addresses. Off, so that a tenant can't make the provider call into its
 	// own network. Registry is always allowed.
 	AllowPrivateRegistries bool
-	// Sandbox is GVisor (the default) or Runc.
+	// Sandbox is GVisor (the default) or Runc. Runc is for tenants whom the operator trusts: it
+	// shares the machine's kernel, and doesn't limit what a replica writes to its root filesystem.
 	Sandbox string
 	// Runsc and Containerd are the programs' paths. Default: beside the running program,
 	// in bin beside it, in $PATH.
@@ -62,8 +63,9 @@ type Options struct {
 	ReservedCPU, ReservedMemory, ReservedDisk uint64
 	// VolumeBytes is the part of the disk for persistent volumes. Default: half of what is allocatable.
 	VolumeBytes uint64
-	// StorageClass is the class of persistent volumes: beta1, beta2, beta3. Default: by the
-	// kind of disk that Home is on.
+	// StorageClass names the classes of persistent volumes, with commas between; they share
+	// VolumeBytes in equal parts. Default: beta1 (HDD), beta2 (SSD) or beta3 (NVMe) by the kind of
+	// disk that Home is on, and "default", which an SDL means that names none.
 	StorageClass string
 	// NodeName is the machine's name in the inventory. Default: its host name.
 	NodeName string

@@ -102,7 +102,7 @@ func New(ctx context.Context, opt Options) (_ *Runtime, err error) {
 		return nil, fmt.Errorf("containerd: home: %w", err)
 	}
 	if opt.StorageClass == "" {
-		opt.StorageClass = storageClass(opt.Home)
+		opt.StorageClass = storageClass(opt.Home) + ",default"
 	}
 	tag := tagOf(opt.Home)
 	rt := &Runtime{

@@ -14,12 +14,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
 
+	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	"github.com/akash-supercloud/akash/provider/runtime"
 	"github.com/akash-supercloud/akash/provider/runtime/runtimetest"
 )
@@ -498,5 +500,161 @@ func TestKilledShim(t *testing.T) {
 			t.Error("the old container's process lives")
 		}
 		runtimetest.Get(t, runtimetest.Ready(t, rt, spec.Lease, "web", 1).Replicas[0].IP, "/")
+	})
+}
+
+// TestLostState: the lease's files are gone; its labels say enough to find and remove it.
+func TestLostState(t *testing.T) {
+	need(t, Runc)
+	reg := runtimetest.NewRegistry(t)
+	opt := testOptions(t, Runc, reg.Addr)
+	rt := openTest(t, opt)
+	defer func() { destroy(t, rt) }()
+	ctx := context.Background()
+	if err := errors.Join(rt.Apply(ctx, wholeSpec(1)), rt.Remove(ctx, runtimetest.Lease(1))); err != nil {
+		t.Fatal(err)
+	}
+	before := machine(t, rt)
+	spec := wholeSpec(1)
+	spec.Group.Services = spec.Group.Services[1:]
+	if err := rt.Apply(ctx, spec); err != nil {
+		t.Fatal(err)
+	}
+	first := pids(t, rt)
+	ip := runtimetest.Ready(t, rt, spec.Lease, "db", 1).Replicas[0].IP
+	for _, lost := range []string{"replicas.json", "state.json"} {
+		rt.crash()
+		if err := os.Remove(filepath.Join(opt.Home, "leases", leaseKey(spec.Lease), lost)); err != nil {
+			t.Fatal(err)
+		}
+		rt = openTest(t, opt)
+		if ids, _ := rt.List(ctx); !slices.Equal(ids, []marketv1.LeaseID{spec.Lease}) {
+			t.Fatalf("without %s List is %v", lost, ids)
+		}
+		if now := pids(t, rt); fmt.Sprint(now) != fmt.Sprint(first) {
+			t.Errorf("without %s: processes %v, were %v", lost, now, first)
+		}
+		if err := rt.Apply(ctx, spec); err != nil {
+			t.Fatal(err)
+		}
+		if r := runtimetest.Ready(t, rt, spec.Lease, "db", 1).Replicas[0]; r.IP != ip || fmt.Sprint(pids(t, rt)) != fmt.Sprint(first) {
+			t.Errorf("without %s the replica is another: %+v", lost, r)
+		}
+	}
+	rt.crash()
+	_ = os.RemoveAll(filepath.Join(opt.Home, "leases", leaseKey(spec.Lease)))
+	rt = openTest(t, opt)
+	if err := rt.Remove(ctx, spec.Lease); err != nil {
+		t.Fatal(err)
+	}
+	same(t, rt, before)
+}
+
+// TestReboot: every process, mount, device, route and rule is gone, as after a crash of the
+// machine; what must run runs again, with its volumes.
+func TestReboot(t *testing.T) {
+	sandboxes(t, func(t *testing.T, sandbox string) {
+		reg := runtimetest.NewRegistry(t)
+		opt := testOptions(t, sandbox, reg.Addr)
+		rt := openTest(t, opt)
+		defer func() { destroy(t, rt) }()
+		ctx := context.Background()
+		spec := wholeSpec(1)
+		if err := rt.Apply(ctx, spec); err != nil {
+			t.Fatal(err)
+		}
+		ip := runtimetest.Ready(t, rt, spec.Lease, "web", 1).Replicas[0].IP
+		if code, body := runtimetest.Get(t, ip, "/write", "path", "/data/kept", "bytes", "12345"); code != 200 {
+			t.Fatal(body)
+		}
+		rt.crash()
+		_ = syscall.Kill(rt.daemon.find(), syscall.SIGKILL)
+		rt.sweepProcesses(nil)
+		rt.net.sweep(nil)
+		rt.net.unclaim()
+		if err := errors.Join(rt.net.dropTable(ctx), unmountBelow(rt.run), os.RemoveAll(rt.run)); err != nil {
+			t.Fatal(err)
+		}
+		rt = openTest(t, opt)
+		r := runtimetest.Ready(t, rt, spec.Lease, "web", 1).Replicas[0]
+		runtimetest.Ready(t, rt, spec.Lease, "db", 1)
+		if r.IP != ip {
+			t.Errorf("the address is %s, was %s", r.IP, ip)
+		}
+		if code, body := runtimetest.Get(t, r.IP, "/stat", "path", "/data/kept"); code != 200 || body != "12345" {
+			t.Errorf("the volume: %d %s", code, body)
+		}
+	})
+}
+
+// TestManyAtOnce: leases come, change and go at the same time, in random order; in the end what
+// runs is what was wanted last.
+func TestManyAtOnce(t *testing.T) {
+	sandboxes(t, func(t *testing.T, sandbox string) {
+		reg := runtimetest.NewRegistry(t)
+		opt := testOptions(t, sandbox, reg.Addr)
+		opt.Log = nil
+		rt := openTest(t, opt)
+		defer func() { destroy(t, rt) }()
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		defer cancel()
+		if err := errors.Join(rt.Apply(ctx, wholeSpec(1)), rt.Remove(ctx, runtimetest.Lease(1))); err != nil {
+			t.Fatal(err)
+		}
+		before := machine(t, rt)
+		seed := uint64(time.Now().UnixNano())
+		t.Logf("seed %d", seed)
+		var wg sync.WaitGroup
+		last := make([]uint64, 6) // generation, 0: removed
+		for i := range last {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				rnd := rand.New(rand.NewPCG(seed, uint64(i)))
+				id := runtimetest.Lease(i)
+				for g := uint64(1); g <= 5; g++ {
+					if rnd.IntN(3) == 0 && g > 1 {
+						if err := rt.Remove(ctx, id); err != nil {
+							t.Error(err)
+						}
+						last[i] = 0
+						continue
+					}
+					// Some are given up before they are done; they go on by themselves.
+					actx, stop := ctx, context.CancelFunc(func() {})
+					if rnd.IntN(3) == 0 {
+						actx, stop = context.WithTimeout(ctx, time.Duration(rnd.IntN(200))*time.Millisecond)
+					}
+					err := rt.Apply(actx, runtimetest.Spec(id, g, runtimetest.Service("web", testImage, runtimetest.Count(uint32(1+rnd.IntN(2))), runtimetest.Env("MARK="+strconv.Itoa(rnd.IntN(2))))))
+					stop()
+					if err == nil {
+						last[i] = g
+					} else if !errors.Is(err, context.DeadlineExceeded) {
+						t.Error(err)
+					} else if st, err := rt.Status(ctx, id); err == nil {
+						last[i] = st.Generation
+					} else {
+						last[i] = 0
+					}
+				}
+			}()
+		}
+		wg.Wait()
+		for i, g := range last {
+			id := runtimetest.Lease(i)
+			if g == 0 {
+				if _, err := rt.Status(ctx, id); !errors.Is(err, runtime.ErrNotFound) {
+					t.Errorf("lease %d was removed last, and is there: %v", i, err)
+				}
+				continue
+			}
+			for _, r := range runtimetest.Ready(t, rt, id, "web", g).Replicas {
+				runtimetest.Get(t, r.IP, "/")
+			}
+			if err := rt.Remove(ctx, id); err != nil {
+				t.Error(err)
+			}
+		}
+		same(t, rt, before)
 	})
 }

@@ -139,6 +139,28 @@ func serve() {
 		n, err := c.Read(b)
 		say(w, err, "%s", b[:n])
 	})
+	mux.HandleFunc("/flood", func(w http.ResponseWriter, r *http.Request) {
+		// How many of n connections, opened as fast as can be, come to be.
+		n, _ := strconv.Atoi(r.FormValue("times"))
+		got := make(chan bool, n)
+		for range n {
+			go func() {
+				c, err := net.DialTimeout("tcp", r.FormValue("addr"), 900*time.Millisecond)
+				if err == nil {
+					defer c.Close()
+				}
+				got <- err == nil
+				time.Sleep(time.Second)
+			}()
+		}
+		sum := 0
+		for range n {
+			if <-got {
+				sum++
+			}
+		}
+		fmt.Fprint(w, sum)
+	})
 	mux.HandleFunc("/get", func(w http.ResponseWriter, r *http.Request) {
 		resp, err := (&http.Client{Timeout: 5 * time.Second}).Get(r.FormValue("url"))
 		if err != nil {
