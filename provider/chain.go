@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cosmossdk.io/math"
+	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/query"
@@ -99,22 +100,24 @@ func (k *clientChain) Block(ctx context.Context, height int64) (watch.Block, err
 
 // NewBlocks implements watch.Source.
 func (k *clientChain) NewBlocks(ctx context.Context) (<-chan struct{}, error) {
-	rpc := k.c.RPC()
-	if !rpc.IsRunning() {
-		if err := rpc.Start(); err != nil {
-			return nil, err
-		}
+	// A connection of its own: it can be dropped and dialled anew whatever state it is in.
+	rpc, err := rpchttp.New(k.c.RPC().Remote(), "/websocket")
+	if err != nil {
+		return nil, err
+	}
+	if err := rpc.Start(); err != nil {
+		return nil, err
 	}
 	sctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	// A dropped connection is dialled and subscribed anew by the client itself.
-	name := fmt.Sprintf("provider-%s-%d", k.self, time.Now().UnixNano())
-	in, err := rpc.Subscribe(sctx, name, "tm.event='NewBlockHeader'", 16)
+	in, err := rpc.Subscribe(sctx, "provider", "tm.event='NewBlockHeader'", 16)
 	if err != nil {
+		_ = rpc.Stop()
 		return nil, err
 	}
 	out := make(chan struct{}, 1)
 	go func() {
+		defer func() { _ = rpc.Stop() }()
 		defer close(out)
 		for {
 			select {

@@ -43,8 +43,8 @@ type Block struct {
 type Source interface {
 	Head(ctx context.Context) (Head, error)
 	Block(ctx context.Context, height int64) (Block, error)
-	// NewBlocks yields a value after each new block and closes when the subscription is lost. It is
-	// a hint only.
+	// NewBlocks yields a value after each new block until ctx ends, and closes when the subscription
+	// is lost. It is a hint only.
 	NewBlocks(ctx context.Context) (<-chan struct{}, error)
 }
 
@@ -125,20 +125,36 @@ func (w *Watcher) Synced() bool {
 // Run reads until ctx ends and returns its error.
 func (w *Watcher) Run(ctx context.Context) error {
 	var hints <-chan struct{}
+	unsubscribe := func() {}
+	defer func() { unsubscribe() }()
+	silent := 0 // how often in a row there were blocks that the subscription hadn't told of
 	retry := backoff{max: w.opt.MaxBackoff}
 	subscribeAt := time.Time{}
 	down := false
-	for ctx.Err() == nil {
+	for told := false; ctx.Err() == nil; {
 		if hints == nil && time.Now().After(subscribeAt) {
-			ch, err := w.src.NewBlocks(ctx)
+			sctx, cancel := context.WithCancel(ctx)
+			ch, err := w.src.NewBlocks(sctx)
 			if err != nil {
+				cancel()
 				w.opt.Log.Debug("no subscription to new blocks; asking instead", "err", err)
 			} else {
-				hints = ch
+				hints, unsubscribe, silent = ch, cancel, 0
 			}
 			subscribeAt = time.Now().Add(10 * time.Second)
 		}
+		before := w.last.Load()
 		err := w.catchUp(ctx)
+		if told {
+			silent = 0
+		} else if w.last.Load() > before {
+			silent++
+		}
+		if hints != nil && silent >= 3 {
+			// It died without a word, as when the node was restarted.
+			unsubscribe()
+			hints, subscribeAt = nil, time.Time{}
+		}
 		if err != nil && ctx.Err() == nil {
 			if !down {
 				w.opt.Log.Warn("can't follow the chain; leases go on, trying again", "height", w.last.Load(), "err", err)
@@ -157,11 +173,13 @@ func (w *Watcher) Run(ctx context.Context) error {
 			poll *= 5 // the subscription tells; this is for a node that forgets to
 		}
 		timer := time.NewTimer(poll)
+		told = false
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
 		case _, ok := <-hints:
-			if !ok {
+			if told = ok; !ok {
+				unsubscribe()
 				hints = nil
 			}
 		}

@@ -22,6 +22,9 @@ type node struct {
 	down     bool
 	failOnce map[int64]bool
 	pruned   int64 // blocks below are gone, whatever Earliest says
+	// mute subscriptions tell nothing; subscribed counts them, ended those that were let go.
+	mute              bool
+	subscribed, ended int
 }
 
 func (n *node) set(f func(*node)) { n.mu.Lock(); defer n.mu.Unlock(); f(n) }
@@ -48,7 +51,14 @@ func (n *node) Block(_ context.Context, h int64) (Block, error) {
 	return Block{Height: h, Events: []proto.Message{&marketv1.EventOrderCreated{ID: marketv1.OrderID{DSeq: uint64(h)}}}}, nil
 }
 
-func (n *node) NewBlocks(context.Context) (<-chan struct{}, error) {
+func (n *node) NewBlocks(ctx context.Context) (<-chan struct{}, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mute {
+		n.subscribed++
+		context.AfterFunc(ctx, func() { n.set(func(n *node) { n.ended++ }) })
+		return make(chan struct{}), nil
+	}
 	return nil, errors.New("no websocket")
 }
 
@@ -125,16 +135,16 @@ func TestNeverSkipsABlock(t *testing.T) {
 func TestSyncsWhereBlocksAreGone(t *testing.T) {
 	for name, c := range map[string]struct {
 		last, gap int64
-		n         node
+		n         *node
 	}{
-		"new":                 {0, 100, node{head: Head{Height: 50, Earliest: 1}}},
-		"pruned by its word":  {10, 100, node{head: Head{Height: 50, Earliest: 40}}},
-		"pruned in fact":      {10, 100, node{head: Head{Height: 50}, pruned: 45}},
-		"too many are missed": {10, 20, node{head: Head{Height: 50}}},
+		"new":                 {0, 100, &node{head: Head{Height: 50, Earliest: 1}}},
+		"pruned by its word":  {10, 100, &node{head: Head{Height: 50, Earliest: 40}}},
+		"pruned in fact":      {10, 100, &node{head: Head{Height: 50}, pruned: 45}},
+		"too many are missed": {10, 20, &node{head: Head{Height: 50}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &recorder{}
-			start(t, &c.n, r, c.last, c.gap)
+			start(t, c.n, r, c.last, c.gap)
 			r.wait(t, "sync", func() bool { return len(r.syncs) == 1 })
 			c.n.set(func(n *node) { n.head.Height = 52 })
 			r.wait(t, "goes on", func() bool { return len(r.blocks) == 2 })
@@ -175,4 +185,17 @@ func FuzzParseEvent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, typ, key, value string) {
 		_, _ = ParseEvent(abci.Event{Type: typ, Attributes: []abci.EventAttribute{{Key: key, Value: value}}})
 	})
+}
+
+func TestASubscriptionThatWentSilentIsRenewed(t *testing.T) {
+	n := &node{head: Head{Height: 1, Time: time.Now()}, mute: true}
+	r := &recorder{}
+	start(t, n, r, 1, 1000)
+	r.wait(t, "subscribed anew", func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.head.Height++
+		return n.subscribed >= 3 && n.ended >= 2
+	})
+	r.wait(t, "blocks are read all the same", func() bool { return len(r.blocks) > 5 })
 }
