@@ -74,7 +74,12 @@ func Up(ctx context.Context, o Options) (err error) {
 			return m.explain(ctx, s.name, err)
 		}
 	}
-	if err := m.writeState(nil); err != nil {
+	// The example of an earlier up may still run.
+	var earlier *Demo
+	if s, err := ReadState(o.Home); err == nil {
+		earlier = s.Demo
+	}
+	if err := m.writeState(earlier); err != nil {
 		return err
 	}
 	if !o.NoDemo {

@@ -112,6 +112,7 @@ func TestMarket(t *testing.T) {
 	t.Run("kill the provider while one starts", func(t *testing.T) { killStarting(t, c) })
 	t.Run("kill the node", func(t *testing.T) { killNode(t, c) })
 	t.Run("down and up again", func(t *testing.T) { downUp(t, c) })
+	t.Run("example", func(t *testing.T) { example(t, c) })
 
 	t.Run("remove", func(t *testing.T) {
 		m.Stop()
@@ -339,7 +340,12 @@ func downUp(t *testing.T, c tenant) {
 	r := c.m.Try(t, "ls")
 	says(t, r, "no chain answers")
 
-	t.Logf("akash up again: ready after %.2f s", c.m.Up(t, "--no-demo").Seconds())
+	// Anyone, so far without a coin.
+	const poor = "akash1qyqszqgpqyqszqgpqyqszqgpqyqszqgplgve5x"
+	t.Logf("akash up again: ready after %.2f s", c.m.Up(t, "--no-demo", "--fund", poor+"=777uakt").Seconds())
+	if has := c.chain.Balance(t, poor, "uakt"); has != 777 {
+		t.Errorf("--fund left the account with %d uakt, want 777", has)
+	}
 	market.Page(t, url, "Hello")
 	if now := c.newSandboxes(others); !maps.Equal(now, boxes) {
 		t.Errorf("the sandbox was %v (pid: start), and is %v after the second up", boxes, now)
@@ -347,6 +353,41 @@ func downUp(t *testing.T, c tenant) {
 	leaseLives(t, c, dseq)
 	c.close(t, dseq)
 	nothingLeft(t, c.m.Home, before)
+}
+
+// With its example, akash up ends with a URL that answers; the next up finds it running. The kill -9 in
+// between leaves node and provider without a parent: the next up takes them over.
+func example(t *testing.T, c tenant) {
+	others := market.Sandboxes(c.m.Home)
+	c.m.Stop()
+	c.m.Up(t)
+	url := exampleURL(t, c.m)
+	market.Page(t, url, "gVisor")
+	boxes := c.newSandboxes(others)
+	if err := syscall.Kill(c.m.Pid(t, "up"), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	c.m.Stop()
+	c.m.Up(t)
+	if again := exampleURL(t, c.m); again != url {
+		t.Errorf("the example was at %s and is at %s: it was deployed anew", url, again)
+	}
+	if now := c.newSandboxes(others); !maps.Equal(now, boxes) || len(now) != 1 {
+		t.Errorf("the sandbox was %v (pid: start), and is %v after the next up", boxes, now)
+	}
+}
+
+// exampleURL is the last thing that akash up prints.
+func exampleURL(t *testing.T, m *market.Market) (url string) {
+	t.Helper()
+	market.Eventually(t, 10*time.Second, "akash up prints the example's URL", func() error {
+		_, after, _ := strings.Cut(m.Output(), "won by auction")
+		if url = urlIn.FindString(after); url == "" {
+			return errors.New(m.Output())
+		}
+		return nil
+	})
+	return url
 }
 
 // says checks that a command failed with a short message that has all of parts in it.
