@@ -2,6 +2,7 @@ package app
 
 import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	"github.com/cosmos/cosmos-sdk/version"
 )
 
 const (
@@ -20,7 +21,10 @@ const (
 	MinGasPrices = "0.0025uakt"
 )
 
-func init() { SetAddressPrefixes() }
+func init() {
+	SetAddressPrefixes()
+	version.Name, version.AppName = Name, Name
+}
 
 // SetAddressPrefixes makes the Cosmos SDK print and read akash addresses. Importing this package has done
 // it already; doing it again changes nothing.

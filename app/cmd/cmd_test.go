@@ -26,6 +26,10 @@ import (
 
 func root() *cobra.Command {
 	cmd := &cobra.Command{Use: "akash", SilenceErrors: true, SilenceUsage: true}
+	for _, name := range []string{"chain-id", "from", "grpc", "keyring-backend", "keyring-dir", "node", "gas-prices", "gas-adjustment"} {
+		cmd.PersistentFlags().String(name, "", "as in the program's root")
+	}
+	cmd.PersistentFlags().StringP("output", "o", "text", "as in the program's root")
 	cmd.AddCommand(appcmd.Start(), appcmd.Genesis(), appcmd.Comet(), appcmd.Export(), appcmd.Snapshots(), appcmd.Prune(), appcmd.Rollback(),
 		appcmd.Tx(), appcmd.Query(), keys.Commands())
 	return cmd

@@ -13,7 +13,11 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"cosmossdk.io/log/v2"
 
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/flags"
@@ -107,9 +111,25 @@ func forServer(enc app.Encoding) func(*cobra.Command, []string) error {
 				return err
 			}
 		}
-		comet := node.DefaultComet(preset.BlockTime)
-		return server.InterceptConfigsPreRunHandler(cmd, serverTemplate, node.DefaultSDK(), comet)
+		v, comet, err := node.Files(homeOf(cmd), preset.BlockTime)
+		if err != nil {
+			return err
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if !sections[f.Name] && err == nil {
+				err = v.BindPFlag(f.Name, f)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return server.SetCmdServerContext(cmd, server.NewContext(v, comet, log.NewLogger(cmd.ErrOrStderr(), log.LevelOption(zerolog.WarnLevel))))
 	}
+}
+
+// sections are the tables of app.toml and config.toml; a flag of that name means something else.
+var sections = map[string]bool{
+	"grpc": true, "api": true, "rpc": true, "p2p": true, "mempool": true, "consensus": true, "storage": true, "telemetry": true, "node": true,
 }
 
 func setContext(cmd *cobra.Command) {

@@ -14,7 +14,6 @@ import (
 	"github.com/cosmos/cosmos-sdk/client/pruning"
 	"github.com/cosmos/cosmos-sdk/client/snapshot"
 	"github.com/cosmos/cosmos-sdk/server"
-	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
 	"github.com/cosmos/cosmos-sdk/x/genutil"
 	genutilcli "github.com/cosmos/cosmos-sdk/x/genutil/client/cli"
 
@@ -24,8 +23,6 @@ import (
 )
 
 const flagPreset = "preset"
-
-var serverTemplate = serverconfig.DefaultConfigTemplate
 
 // Start returns "start": run the node of a home folder until it is interrupted.
 func Start() *cobra.Command {
@@ -143,7 +140,7 @@ func genesisInit(chain *app.App) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&preset, flagPreset, "mainnet", "parameters: local, testnet or mainnet")
 	cmd.Flags().StringVar(&chainID, flags.FlagChainID, "", "name of the network; default the preset's")
-	cmd.Flags().BoolVarP(&overwrite, "overwrite", "o", false, "replace a genesis that is there")
+	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace a genesis that is there")
 	return cmd
 }
 

@@ -87,20 +87,47 @@ func DefaultSDK() *serverconfig.Config {
 	return c
 }
 
+// Files reads the config files of home, which it makes with this chain's defaults where they are missing. blockTime is
+// the pause after each commit in a config.toml that it makes.
+func Files(home string, blockTime time.Duration) (*viper.Viper, *cmtcfg.Config, error) {
+	if _, err := os.Stat(filepath.Join(home, "config", "config.toml")); errors.Is(err, os.ErrNotExist) {
+		comet := DefaultComet(blockTime)
+		comet.SetRoot(home)
+		if err := writeConfig(home, comet, DefaultSDK()); err != nil {
+			return nil, nil, err
+		}
+	}
+	v, err := read(home)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := fromViper(v, home)
+	return v, s.comet, err
+}
+
+// read reads both config files of home.
+func read(home string) (*viper.Viper, error) {
+	v := viper.New()
+	v.SetConfigType("toml")
+	for _, name := range []string{"config", "app"} {
+		v.SetConfigFile(filepath.Join(home, "config", name+".toml"))
+		if err := v.MergeInConfig(); err != nil {
+			return nil, fmt.Errorf("%s.toml in %s can't be read: %w", name, filepath.Join(home, "config"), err)
+		}
+	}
+	v.Set(flags.FlagHome, home)
+	return v, nil
+}
+
 // load reads the home's config files and lays cfg over them.
 func load(cfg Config) (settings, error) {
 	if _, err := os.Stat(filepath.Join(cfg.Home, "config", "genesis.json")); errors.Is(err, os.ErrNotExist) {
 		return settings{}, fmt.Errorf("there is no node in %s (config/genesis.json is missing); make one with \"akash genesis init\" or \"akash up\"", cfg.Home)
 	}
-	v := viper.New()
-	v.SetConfigType("toml")
-	for _, name := range []string{"config", "app"} {
-		v.SetConfigFile(filepath.Join(cfg.Home, "config", name+".toml"))
-		if err := v.MergeInConfig(); err != nil {
-			return settings{}, fmt.Errorf("%s.toml in %s can't be read: %w", name, filepath.Join(cfg.Home, "config"), err)
-		}
+	v, err := read(cfg.Home)
+	if err != nil {
+		return settings{}, err
 	}
-	v.Set(flags.FlagHome, cfg.Home)
 	for name, value := range cfg.Options {
 		v.Set(name, value)
 	}
