@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"cosmossdk.io/collections"
 
@@ -296,8 +298,8 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for b, state := range listed {
-		bad("an order lists bid %x as %s, but there is none", b, state)
+	for _, b := range slices.Sorted(maps.Keys(listed)) {
+		bad("an order lists bid %x as %s, but there is none", b, listed[b])
 	}
 	indexed := 0
 	if err := k.byProvider.Walk(ctx, nil, func([]byte) (bool, error) { indexed++; return false, nil }); err != nil {
@@ -323,7 +325,7 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 		}
 		return nil
 	})
-	for g := range live {
+	for _, g := range slices.Sorted(maps.Keys(live)) {
 		bad("orders of group %x, which doesn't exist", g)
 	}
 	return errors.Join(err, errors.Join(broken...))
