@@ -160,11 +160,16 @@ func lockHome(home string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("containerd: home: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("containerd: the home %s is in use by another provider; stop that one first", home)
+	// A provider that was killed while it started a program holds the lock a moment longer, by
+	// the child that wasn't that program yet.
+	for range 100 {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			return f, nil
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	return f, nil
+	f.Close()
+	return nil, fmt.Errorf("containerd: the home %s is in use by another provider; stop that one first", home)
 }
 
 // prepareSandbox returns the program that the shim is to call.
