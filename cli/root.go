@@ -271,7 +271,7 @@ func (a *app) prepare(cmd *cobra.Command) error {
 	if a.output != "text" && a.output != "json" {
 		return fmt.Errorf("--output %q: use text or json", a.output)
 	}
-	a.style = newStyles(a.tty && os.Getenv("NO_COLOR") == "")
+	a.style = newStyles(a.tty && isTerminal(a.out) && os.Getenv("NO_COLOR") == "")
 	a.findLocal(cmd)
 	if err := a.push(cmd); err != nil {
 		return err

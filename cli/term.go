@@ -29,7 +29,7 @@ func newStyles(colour bool) styles {
 		s.bad = s.bad.Foreground(lipgloss.Color("1")).Bold(true)
 		s.dim = s.dim.Faint(true)
 		s.bold = s.bold.Bold(true)
-		s.link = s.link.Foreground(lipgloss.Color("6")).Underline(true)
+		s.link = s.link.Foreground(lipgloss.Color("6"))
 	}
 	return s
 }
