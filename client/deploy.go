@@ -541,7 +541,7 @@ func (d *deploy) noBids(byGroup [][]marketv1beta5.Bid) error {
 		}
 	}
 	from := ""
-	if d.wanted(marketv1beta5.Bid{}) == false {
+	if !d.wanted(marketv1beta5.Bid{}) {
 		from = " by " + d.opt.Bid
 	}
 	return fmt.Errorf("%w%s for %s within %s; `akash deploy --explain` says why", ErrNoBids, from, strings.Join(missing, ", "), d.opt.BidTimeout)

@@ -188,7 +188,8 @@ func WriteKeyFile(kr keyring.Keyring, key, home string, certPEM, keyPEM []byte) 
 		return "", err
 	}
 	// The format is fixed by the tools that share these files; the password has 512 bits.
-	sealed, err := x509.EncryptPEMBlock(rand.Reader, BlockPrivateKey, block.Bytes, pass, x509.PEMCipherAES256) //nolint:staticcheck
+	//lint:ignore SA1019 see above
+	sealed, err := x509.EncryptPEMBlock(rand.Reader, BlockPrivateKey, block.Bytes, pass, x509.PEMCipherAES256)
 	if err != nil {
 		return "", err
 	}
@@ -237,7 +238,8 @@ func ReadKeyFile(kr keyring.Keyring, key, home string) (tls.Certificate, error) 
 			continue
 		}
 		der := block.Bytes
-		if x509.IsEncryptedPEMBlock(block) { //nolint:staticcheck // see WriteKeyFile
+		//lint:ignore SA1019 see WriteKeyFile
+		if x509.IsEncryptedPEMBlock(block) {
 			der = nil
 			// Older files were sealed with the signature over the raw address.
 			for _, text := range [][]byte{[]byte(addr.String()), addr} {
@@ -245,7 +247,8 @@ func ReadKeyFile(kr keyring.Keyring, key, home string) (tls.Certificate, error) 
 				if err != nil {
 					return out, err
 				}
-				plain, err := x509.DecryptPEMBlock(block, pass) //nolint:staticcheck
+				//lint:ignore SA1019 see WriteKeyFile
+				plain, err := x509.DecryptPEMBlock(block, pass)
 				if err != nil {
 					continue
 				}
