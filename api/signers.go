@@ -11,6 +11,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/bech32"
 	"github.com/cosmos/cosmos-sdk/types/msgservice"
+	"github.com/cosmos/cosmos-sdk/x/authz"
 	"github.com/cosmos/cosmos-sdk/x/tx/signing"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -96,7 +97,7 @@ func nestedSigner(idField, addressField protoreflect.Name) signing.GetSignersFun
 }
 
 // RegisterInterfaces registers every message that our modules take, for packing into
-// transactions. Modules register their own too; doing it twice is harmless.
+// transactions, and the grant of deposits, for reading grants. Modules register their own too; doing it twice is harmless.
 func RegisterInterfaces(registry codectypes.InterfaceRegistry) {
 	for _, desc := range []*grpc.ServiceDesc{
 		&deploymentv1beta4.Msg_serviceDesc,
@@ -108,4 +109,5 @@ func RegisterInterfaces(registry codectypes.InterfaceRegistry) {
 	} {
 		msgservice.RegisterMsgServiceDesc(registry, desc)
 	}
+	registry.RegisterImplementations((*authz.Authorization)(nil), &escrowv1.DepositAuthorization{})
 }

@@ -10,6 +10,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/query"
+	"github.com/cosmos/cosmos-sdk/x/authz"
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
@@ -418,7 +419,74 @@ func txEscrowCmd(a *app) *cobra.Command {
 	}
 	i.add(deposit, "owner", "dseq")
 	deposit.Flags().StringVar(&sources, "deposit-sources", "grant,balance", "where the deposit comes from, in order")
-	return parent("escrow", "Money of deployments", deposit)
+	return parent("escrow", "Money of deployments", deposit, txGrantCmd(a), txUngrantCmd(a))
+}
+
+// txGrantCmd lets another account pay deposits from ours.
+func txGrantCmd(a *app) *cobra.Command {
+	var limit, scopes string
+	var lifetime time.Duration
+	cmd := &cobra.Command{
+		Use: "grant GRANTEE", Short: "Let another account pay deposits with your money, up to a limit", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			coin, err := sdk.ParseCoinNormalized(limit)
+			if err != nil {
+				return fmt.Errorf("--spend-limit %q: write for example 5000000uact", limit)
+			}
+			grant := &escrowv1.DepositAuthorization{SpendLimit: coin}
+			for _, s := range strings.Split(scopes, ",") {
+				switch strings.TrimSpace(s) {
+				case "deployment":
+					grant.Scopes = append(grant.Scopes, escrowv1.DepositScopeDeployment)
+				case "bid":
+					grant.Scopes = append(grant.Scopes, escrowv1.DepositScopeBid)
+				default:
+					return fmt.Errorf("--scopes %q: use deployment, bid or both", scopes)
+				}
+			}
+			grantee, err := sdk.AccAddressFromBech32(args[0])
+			if err != nil {
+				return fmt.Errorf("%q isn't an account address", args[0])
+			}
+			return a.send(cmd.Context(), func(_ context.Context, me string) ([]sdk.Msg, error) {
+				granter, err := sdk.AccAddressFromBech32(me)
+				if err != nil {
+					return nil, err
+				}
+				var until *time.Time
+				if lifetime > 0 {
+					t := time.Now().Add(lifetime)
+					until = &t
+				}
+				msg, err := authz.NewMsgGrant(granter, grantee, grant, until)
+				return []sdk.Msg{msg}, err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&limit, "spend-limit", "", "the most that may be spent, for example 5000000uact")
+	cmd.Flags().StringVar(&scopes, "scopes", "deployment", "what for: deployment, bid or both")
+	cmd.Flags().DurationVar(&lifetime, "expires-in", 0, "how long it holds (default: for ever)")
+	return cmd
+}
+
+func txUngrantCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke GRANTEE", Short: "Take such a grant back", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			grantee, err := sdk.AccAddressFromBech32(args[0])
+			if err != nil {
+				return fmt.Errorf("%q isn't an account address", args[0])
+			}
+			return a.send(cmd.Context(), func(_ context.Context, me string) ([]sdk.Msg, error) {
+				granter, err := sdk.AccAddressFromBech32(me)
+				if err != nil {
+					return nil, err
+				}
+				msg := authz.NewMsgRevoke(granter, grantee, sdk.MsgTypeURL(&escrowv1.MsgAccountDeposit{}))
+				return []sdk.Msg{&msg}, nil
+			})
+		},
+	}
 }
 
 // providerFile is the provider.yaml of today's tools.

@@ -122,6 +122,7 @@ var noise = []*regexp.Regexp{
 	regexp.MustCompile(`failed to execute message; message index: \d+: `),
 	regexp.MustCompile(` with gas used: '\d+'$`),
 	regexp.MustCompile(`\s*\[[^\]\s]+\.go:\d+\]`),
+	regexp.MustCompile(`(?s)\s*stack:\s*goroutine \d+ .*`), // of a panic that the chain caught
 }
 
 // plain takes the machinery out of a log: message counters, gas, source lines, and the
