@@ -113,9 +113,6 @@ func (s queryServer) AuditorAttributes(ctx context.Context, req *auditv1.QueryAu
 
 // list lists records of at most one owner and at most one auditor.
 func (s queryServer) list(ctx context.Context, req *query.PageRequest, f auditv1.AttributesFilters) (*auditv1.QueryProvidersResponse, error) {
-	if len(req.GetKey()) > 0 { // the key knows the filters
-		f = auditv1.AttributesFilters{}
-	}
 	p, err := page.New(req, &f, func() bool { return true })
 	if err != nil {
 		return nil, err

@@ -46,9 +46,6 @@ func (s queryServer) Certificates(ctx context.Context, req *certv1.QueryCertific
 		return nil, status.Error(codes.InvalidArgument, "empty request")
 	}
 	f := req.Filter
-	if len(req.Pagination.GetKey()) > 0 { // the key knows the filters
-		f = certv1.CertificateFilter{}
-	}
 	p, err := page.New(req.Pagination, &f, func() bool { return true })
 	if err != nil {
 		return nil, err

@@ -116,6 +116,8 @@ func (s queryServer) Providers(ctx context.Context, req *v1beta4.QueryProvidersR
 // noFilters are the filters of a list that has none.
 type noFilters struct{}
 
+func (noFilters) Reset() {}
+
 func (noFilters) Marshal() ([]byte, error) { return nil, nil }
 
 func (noFilters) Unmarshal(b []byte) error {

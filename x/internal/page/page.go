@@ -39,6 +39,7 @@ const (
 
 // Filters are a list's filters in wire form.
 type Filters interface {
+	Reset()
 	Marshal() ([]byte, error)
 	Unmarshal([]byte) error
 }
@@ -74,6 +75,7 @@ func New(req *query.PageRequest, filters Filters, stateful func() bool) (*Pager,
 			return nil, status.Error(codes.InvalidArgument, "pagination: give either a key or an offset, not both")
 		}
 		reverse, raw, pos, ok := parse(req.Key)
+		filters.Reset() // Unmarshal adds to what is there
 		if !ok || filters.Unmarshal(raw) != nil {
 			return nil, status.Error(codes.InvalidArgument, "pagination.key is not one that this query gave")
 		}
