@@ -234,8 +234,9 @@ func (a *App) wire(logger log.Logger, opts servertypes.AppOptions, router *basea
 	a.Distribution = distrkeeper.NewKeeper(cdc, store(distrtypes.StoreKey), a.Account, a.Bank, a.Staking, authtypes.FeeCollectorName, authority)
 	a.Slashing = slashingkeeper.NewKeeper(cdc, a.Amino, store(slashingtypes.StoreKey), a.Staking, authority)
 	a.Staking.SetHooks(stakingtypes.NewMultiStakingHooks(a.Distribution.Hooks(), a.Slashing.Hooks()))
-	a.Feegrant = feegrantkeeper.NewKeeper(cdc, store(feegrant.StoreKey), a.Account)
-	a.Authz = authzkeeper.NewKeeper(store(authzkeeper.StoreKey), cdc, router, a.Account)
+	a.Feegrant = feegrantkeeper.NewKeeper(cdc, store(feegrant.StoreKey), a.Account).SetBankKeeper(a.Bank)
+	// Without the bank a grant to an address that is new to the chain panics.
+	a.Authz = authzkeeper.NewKeeper(store(authzkeeper.StoreKey), cdc, router, a.Account).SetBankKeeper(a.Bank)
 	skip := map[int64]bool{}
 	for _, h := range cast.ToIntSlice(opts.Get(server.FlagUnsafeSkipUpgrades)) {
 		skip[int64(h)] = true

@@ -33,7 +33,9 @@ import (
 	txtypes "github.com/cosmos/cosmos-sdk/types/tx"
 	"github.com/cosmos/cosmos-sdk/types/tx/signing"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	"github.com/cosmos/cosmos-sdk/x/authz"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	"github.com/cosmos/cosmos-sdk/x/feegrant"
 
 	attributesv1 "github.com/akash-supercloud/akash/api/akash/base/attributes/v1"
 	depositv1 "github.com/akash-supercloud/akash/api/akash/base/deposit/v1"
@@ -340,7 +342,7 @@ func TestLease(t *testing.T) {
 		c.must(who, &providerv1beta4.MsgCreateProvider{Owner: c.addr[who], HostURI: "https://" + who + ".localhost:8443",
 			Attributes: []attributesv1.Attribute{{Key: "region", Value: "us-west"}}})
 	}
-	c.refused("market/4", "provider", bid("provider", 2*price+1))
+	c.refused("market/22", "provider", bid("provider", 2*price+1))
 	c.must("provider", bid("provider", price))
 	c.must("loser", bid("loser", price+1))
 	if got := c.balance("provider", "uact"); got != funds-bond {
@@ -424,4 +426,24 @@ func TestLease(t *testing.T) {
 		t.Errorf("in the end the tenant has %d uakt, want %d", got, want)
 	}
 	c.must("provider", &providerv1beta4.MsgDeleteProvider{Owner: c.addr["provider"]})
+}
+
+// TestGrantNewcomer: grants to addresses that the chain has never seen make their accounts.
+func TestGrantNewcomer(t *testing.T) {
+	c := newChain(t, "tenant")
+	tenant := sdk.MustAccAddressFromBech32(c.addr["tenant"])
+	for i, msg := range []func(to sdk.AccAddress) (sdk.Msg, error){
+		func(to sdk.AccAddress) (sdk.Msg, error) {
+			return authz.NewMsgGrant(tenant, to, authz.NewGenericAuthorization("/cosmos.bank.v1beta1.MsgSend"), nil)
+		},
+		func(to sdk.AccAddress) (sdk.Msg, error) {
+			return feegrant.NewMsgGrantAllowance(&feegrant.BasicAllowance{}, tenant, to)
+		},
+	} {
+		m, err := msg(bytes.Repeat([]byte{byte(7 + i)}, 20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.must("tenant", m)
+	}
 }

@@ -99,7 +99,7 @@ func (k *Keeper) checkOffer(ctx context.Context, id bidID, m *types.MsgCreateBid
 		return ErrBidInvalidPrice.Wrapf("the order is priced in %s, not %s", most.Denom, m.Price.Denom)
 	}
 	if m.Price.Amount.GT(most.Amount) {
-		return ErrBidOverOrder.Wrapf("%s is more than %s", m.Price, most)
+		return ErrBidInvalidPrice.Wrapf("%s is more than %s", m.Price, most)
 	}
 	if err := validateOffer(m.ResourcesOffer, spec); err != nil {
 		return err
