@@ -27,12 +27,10 @@ func forClient(enc app.Encoding) func(*cobra.Command, []string) error {
 		}
 		offline, _ := cmd.Flags().GetBool(flags.FlagOffline)
 		if f := cmd.Flags().Lookup(flags.FlagChainID); f != nil && f.Value.String() == "" && !offline && c.Client != nil {
-			if node, ok := c.Client.(client.CometRPC); ok {
-				if s, err := node.Status(cmd.Context()); err == nil {
-					c = c.WithChainID(s.NodeInfo.Network)
-					if err := cmd.Flags().Set(flags.FlagChainID, s.NodeInfo.Network); err != nil {
-						return err
-					}
+			if s, err := c.Client.Status(cmd.Context()); err == nil {
+				c = c.WithChainID(s.NodeInfo.Network)
+				if err := cmd.Flags().Set(flags.FlagChainID, s.NodeInfo.Network); err != nil {
+					return err
 				}
 			}
 		}

@@ -268,7 +268,7 @@ func leaseLives(t *testing.T, c tenant, dseq uint64) {
 // The provider dies at moments all over a start: each must end in a running lease and no leak.
 func killStarting(t *testing.T, c tenant) {
 	before := market.Machine(c.m.Home)
-	for _, after := range []time.Duration{100 * time.Millisecond, 800 * time.Millisecond, 1500 * time.Millisecond, 2100 * time.Millisecond} {
+	for _, after := range []time.Duration{100 * time.Millisecond, 600 * time.Millisecond, 1100 * time.Millisecond, 1350 * time.Millisecond, 1600 * time.Millisecond, 2 * time.Second} {
 		file := edit(t, "Hello from akash", "Hello after "+after.String())
 		done := make(chan market.Result, 1)
 		go func() { done <- c.m.Try(t, "deploy", file, "--output", "json") }()

@@ -119,7 +119,6 @@ type logReader struct {
 	line    runtime.LogLine // Replica and Service
 	offset  int64
 	partial []byte
-	started bool
 }
 
 // seek sets the offset to the start of the last tail lines, or of the kept part.
