@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -643,10 +644,15 @@ func (e *Engine) screen(ctx context.Context, owner string, spec deploymentv1beta
 	s.Price, s.Quote = q.Price, q
 	if most := pricing.Max(spec); q.Price.Amount.GT(most.Amount) {
 		s.Reasons = []match.Reason{{Code: CodePrice,
-			Text:   fmt.Sprintf("the order pays at most %s a block, the provider's price is %s", most, q.Price),
-			Change: fmt.Sprintf("offer %s or more a block", q.Price.Amount.Ceil())}}
+			Text:   fmt.Sprintf("the order pays at most %s a block, the provider's price is %s", short(most), short(q.Price)),
+			Change: fmt.Sprintf("offer %s%s or more a block", q.Price.Amount.Ceil().TruncateInt(), q.Price.Denom)}}
 	}
 	return s, nil
+}
+
+// short prints an amount without the zeros that fill it up to 18 decimals.
+func short(c sdk.DecCoin) string {
+	return strings.TrimRight(strings.TrimRight(c.Amount.String(), "0"), ".") + c.Denom
 }
 
 // facts are the provider's own record, its audits and the market's params, not older than a minute.

@@ -122,8 +122,9 @@ func New(opt Options) *Server {
 	}
 	return &Server{
 		opt: opt, uploads: make(chan struct{}, maxUploadsAtATime), started: time.Now(),
-		keys:    cache[cryptotypes.PubKey]{ttl: 10 * time.Minute, max: 10_000},
-		certs:   cache[[]byte]{ttl: 30 * time.Second, max: 10_000},
+		keys: cache[cryptotypes.PubKey]{ttl: 10 * time.Minute, max: 10_000},
+		// Short, so that a revoked certificate opens nothing for longer than a few blocks.
+		certs:   cache[[]byte]{ttl: 3 * time.Second, max: 10_000},
 		streams: streams{byOwner: map[string]int{}},
 	}
 }
