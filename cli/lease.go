@@ -544,7 +544,7 @@ func closeCmd(a *app) *cobra.Command {
 				}
 				back := received(res, id.Owner)
 				err = a.print(map[string]any{"dseq": id.DSeq, "returned": back.String(), "tx": res.TxHash, "height": res.Height}, func() string {
-					return fmt.Sprintf("deployment %d is closed; %s came back\n", id.DSeq, coinsText(sdk.NewDecCoinsFromCoins(back...)))
+					return fmt.Sprintf("deployment %d is closed; %s came back\n", id.DSeq, exact(back))
 				})
 				if err != nil {
 					return err
@@ -553,6 +553,23 @@ func closeCmd(a *app) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// exact writes coins to the last unit: a refund is checked against what was paid.
+func exact(coins sdk.Coins) string {
+	if coins.IsZero() {
+		return "nothing"
+	}
+	var parts []string
+	for _, c := range coins {
+		if name, ok := strings.CutPrefix(c.Denom, "u"); ok && len(name) >= 3 {
+			million := math.NewInt(1_000_000)
+			parts = append(parts, fmt.Sprintf("%s.%06d %s", c.Amount.Quo(million), c.Amount.Mod(million).Int64(), strings.ToUpper(name)))
+		} else {
+			parts = append(parts, c.String())
+		}
+	}
+	return strings.Join(parts, " and ")
 }
 
 // received adds up what an account got in a transaction.

@@ -445,7 +445,7 @@ func (d *deploy) bids(ctx context.Context) ([]marketv1beta5.Bid, error) {
 		}
 		if now := summary(open); err == nil && now != seen {
 			seen = now
-			d.tell(Event{Bids: d.forPeople(open), Text: fmt.Sprintf("%d bids on %d of %d groups", len(open), have, len(groups))})
+			d.tell(Event{Bids: d.forPeople(open), Text: bidsText(len(open), have, len(groups))})
 		}
 		if have == len(groups) {
 			if d.opt.Bid != BidCheapest && d.opt.Bid != BidAsk {
@@ -891,4 +891,15 @@ func (d *Deployed) MarshalJSON() ([]byte, error) {
 		"block_seconds": d.BlockTime.Seconds(),
 		"urls":          ends(d.URLs, "url"), "ports": ends(d.Ports, "address"), "seconds": timings,
 	})
+}
+
+func bidsText(bids, have, groups int) string {
+	plural := "s"
+	if bids == 1 {
+		plural = ""
+	}
+	if groups == 1 {
+		return fmt.Sprintf("%d bid%s", bids, plural)
+	}
+	return fmt.Sprintf("%d bid%s, on %d of %d groups", bids, plural, have, groups)
 }
