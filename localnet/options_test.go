@@ -2,12 +2,15 @@ package localnet
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/akash-supercloud/akash/internal/freeport"
 )
 
 func address(n byte) string {
@@ -75,12 +78,8 @@ func TestPortTaken(t *testing.T) {
 	defer l.Close()
 	o := Options{Listen: "127.0.0.1"}
 	for _, p := range o.Ports.all() {
-		free, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		*p.n = free.Addr().(*net.TCPAddr).Port
-		free.Close()
+		free := netip.MustParseAddrPort(freeport.Loopback(t))
+		*p.n = int(free.Port())
 	}
 	o.Ports.REST = l.Addr().(*net.TCPAddr).Port
 	err = o.checkPorts()

@@ -17,6 +17,7 @@ import (
 	deploymentv1beta4 "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	marketv1beta5 "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
+	"github.com/akash-supercloud/akash/internal/freeport"
 	"github.com/akash-supercloud/akash/match"
 	"github.com/akash-supercloud/akash/provider/bid"
 )
@@ -47,7 +48,7 @@ func (w *world) decision(order marketv1.OrderID) (d bid.Decision) {
 
 func TestEveryDeclineHasItsReason(t *testing.T) {
 	w := newWorld(t)
-	w.cfg.MetricsListen = freePort(t)
+	w.cfg.MetricsListen = freeport.Loopback(t)
 	banned := newKey(t, w.keys, "banned")
 	w.cfg.DenyOwners = []string{banned}
 	w.cfg.RequireAttributes = map[string]string{"host": "akash"}

@@ -28,6 +28,7 @@ import (
 	"github.com/akash-supercloud/akash/client"
 	"github.com/akash-supercloud/akash/client/auth"
 	wire "github.com/akash-supercloud/akash/client/gateway"
+	"github.com/akash-supercloud/akash/internal/freeport"
 	"github.com/akash-supercloud/akash/provider/state"
 	"github.com/akash-supercloud/akash/provider/workload"
 	"github.com/akash-supercloud/akash/sdl"
@@ -47,16 +48,6 @@ type world struct {
 	stop     func()
 	ready    chan struct{}
 	store    atomic.Pointer[state.Store]
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 var encoding = sync.OnceValue(client.NewEncoding)
@@ -91,7 +82,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(w.page.Close)
 	w.cfg = DefaultConfig()
 	w.cfg.From, w.cfg.Home, w.cfg.IngressDomain = "provider", t.TempDir(), "ingress.test"
-	w.cfg.GatewayListen, w.cfg.GRPCListen, w.cfg.IngressListen = freePort(t), freePort(t), freePort(t)
+	w.cfg.GatewayListen, w.cfg.GRPCListen, w.cfg.IngressListen = freeport.Loopback(t), freeport.Loopback(t), freeport.Loopback(t)
 	w.cfg.Ports, w.cfg.PortsHost = "30000-32767", "127.0.0.1"
 	return w
 }
