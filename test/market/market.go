@@ -118,10 +118,11 @@ func binary() (string, error) {
 	return "", errors.New("not inside the repository, and AKASH_BIN isn't set")
 }
 
-// freeOffset finds an offset at which every default port is free now.
+// freeOffset finds an offset at which every default port is free now. All stay below the ports that a
+// provider gives to services, and below those that the kernel gives to outgoing connections.
 func freeOffset(t TB) int {
-	start := 10000 + os.Getpid()%5000
-	for offset := start; offset < start+4000; offset += 37 {
+	for i := range 60 {
+		offset := 1000 + (os.Getpid()+37*i)%2200
 		free := true
 		for _, p := range []int{26657, 26656, 9090, 1317, 8443, 8444, 80, 5000} {
 			l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(p+offset))
