@@ -32,7 +32,7 @@ type child struct {
 
 const (
 	firstPause = 250 * time.Millisecond
-	longPause  = 10 * time.Second
+	longPause  = 2 * time.Second
 	steady     = 5 * time.Second  // one that lived so long starts again at once
 	endWait    = 20 * time.Second // from SIGTERM to SIGKILL
 	maxLog     = 64 << 20         // bytes of log kept for each part
