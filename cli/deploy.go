@@ -176,9 +176,18 @@ func (a *app) deploy(ctx context.Context, c *client.Client, opt client.DeployOpt
 func (a *app) bidTable(bids []client.Bid) []string {
 	rows := [][]string{{"  PROVIDER", "PRICE A MONTH", "A BLOCK", "GROUP"}}
 	for _, b := range bids {
-		rows = append(rows, []string{"  " + b.ID.Provider, b.PerMonth, b.Price.String(), strconv.Itoa(int(b.ID.GSeq))})
+		rows = append(rows, []string{"  " + b.ID.Provider, b.PerMonth, perBlock(b.Price), strconv.Itoa(int(b.ID.GSeq))})
 	}
 	return strings.Split(strings.TrimRight(table(rows), "\n"), "\n")
+}
+
+// perBlock writes a price to six decimals; the exact one is in the JSON.
+func perBlock(c sdk.DecCoin) string {
+	whole, frac, _ := strings.Cut(c.Amount.String(), ".")
+	if len(frac) > 6 {
+		frac = frac[:6]
+	}
+	return strings.TrimRight(whole+"."+strings.TrimRight(frac, "0"), ".") + c.Denom
 }
 
 // ask lets a person choose.
