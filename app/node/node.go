@@ -135,8 +135,13 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 		key, proxy.NewLocalClientCreator(server.NewCometABCIWrapper(chain)), func() (*cmttypes.GenesisDoc, error) { return genesis.ToGenesisDoc() },
 		dbs.open, cmtnode.DefaultMetricsProvider(comet.Instrumentation), cmtlog.CometLoggerWrapper{Logger: logger})
 	if err != nil {
+		return startError(err, comet.GenesisFile())
+	}
+	consensus, err := tm.ConfigureRPC() // the one door to it
+	if err != nil {
 		return err
 	}
+	stopped := ended(consensus.ConsensusState)
 	enc := chain.Encoding
 	c := client.Context{}.WithCodec(enc.Codec).WithInterfaceRegistry(enc.Registry).WithLegacyAmino(enc.Amino).WithTxConfig(enc.TxConfig).
 		WithAccountRetriever(types.AccountRetriever{}).WithHomeDir(comet.RootDir).WithChainID(genesis.ChainID).WithClient(local.New(tm))
@@ -201,6 +206,11 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 			return nil
 		case <-tm.Quit():
 			return errors.New("the node stopped by itself; its log says why")
+		case <-stopped:
+			if gctx.Err() != nil || !tm.IsRunning() {
+				return nil
+			}
+			return errConsensus
 		}
 	})
 	if ready != nil {
@@ -210,6 +220,31 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 		})
 	}
 	return g.Wait()
+}
+
+// errConsensus is what Run returns when CometBFT gave up making blocks and would go on serving the last one for ever.
+var errConsensus = errors.New("the node stopped making blocks because of a failure in consensus, see the log above; " +
+	"if the disk is full, free space and start it again")
+
+// ended returns a channel that closes when the consensus routine does, by a stop or by a failure. One that never
+// starts, as when the node ends while it still catches up, leaves it open.
+func ended(consensus any) <-chan struct{} {
+	c := make(chan struct{})
+	if w, ok := consensus.(interface{ Wait() }); ok {
+		go func() {
+			w.Wait()
+			close(c)
+		}()
+	}
+	return c
+}
+
+// startError puts into words what CometBFT says of a genesis that nobody can make blocks from.
+func startError(err error, genesis string) error {
+	if strings.Contains(err.Error(), "validator set is empty after InitGenesis") {
+		return fmt.Errorf("genesis %s has no validator, so nobody would make blocks; add one by akash genesis add-account, then gentx, then collect", genesis)
+	}
+	return err
 }
 
 // open loads the chain; the SDK panics over a state that it can't read.

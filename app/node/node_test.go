@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -173,7 +175,14 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	err := node.Run(context.Background(), node.Config{Home: home, RPCAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", RESTAddr: "127.0.0.1:0", P2PAddr: "127.0.0.1:0",
-		Log: os.Stderr, Ready: func(a node.Addresses) { fmt.Println(a.RPC) }})
+		Log: os.Stderr, Ready: func(a node.Addresses) {
+			if os.Getenv("AKASH_TEST_FULL") != "" {
+				// From here on no file grows, as on a full disk.
+				signal.Ignore(syscall.SIGXFSZ)
+				_ = syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1, Max: 1})
+			}
+			fmt.Println(a.RPC)
+		}})
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
 }
@@ -214,6 +223,53 @@ func TestKill(t *testing.T) {
 		if scanErr != nil {
 			t.Fatalf("round %d: the node didn't start: %s", round, log.String())
 		}
+	}
+}
+
+// TestFullDisk holds that a node whose consensus failed ends, and goes on once it can write again.
+func TestFullDisk(t *testing.T) {
+	home := t.TempDir()
+	if err := node.Init(home, node.GenesisConfig{BlockTime: 50 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), "AKASH_TEST_NODE="+home, "AKASH_TEST_FULL=1")
+	var log strings.Builder
+	cmd.Stderr = &log
+	if err := cmd.Run(); err == nil || ctx.Err() != nil || !strings.Contains(log.String(), "the node stopped making blocks because of a failure in consensus") {
+		t.Fatalf("a node that can't write: %v: %s", err, log.String())
+	}
+	at, _ := start(t, home)
+	h, _ := height(t, at)
+	await(t, at, h+2)
+}
+
+func TestNoValidator(t *testing.T) {
+	home := t.TempDir()
+	if err := node.Init(home, node.GenesisConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	path := home + "/config/genesis.json"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	doc["app_state"].(map[string]any)["genutil"].(map[string]any)["gen_txs"] = []any{}
+	if text, err = json.Marshal(doc); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = node.Run(context.Background(), node.Config{Home: home, RPCAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", RESTAddr: "127.0.0.1:0", P2PAddr: "127.0.0.1:0"})
+	if err == nil || !strings.Contains(err.Error(), "has no validator") || !strings.Contains(err.Error(), "gentx") {
+		t.Errorf("a genesis without validator: %v", err)
 	}
 }
 
