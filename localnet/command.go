@@ -3,6 +3,7 @@ package localnet
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +40,7 @@ with the same home takes them over. It needs root.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
-			o.Out = cmd.OutOrStdout()
+			o.Out, o.Result = outputs(cmd)
 			if detach {
 				return upDetached(ctx, o)
 			}
@@ -83,7 +84,9 @@ With --all the containers, their networks and everything in the home folder are 
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return Down(ctx, Options{Home: home, Out: cmd.OutOrStdout()}, all)
+			o := Options{Home: home}
+			o.Out, o.Result = outputs(cmd)
+			return Down(ctx, o, all)
 		},
 	}
 	cmd.Flags().StringVar(&home, "home", "", "folder that holds everything (default ~/.akash/local)")
@@ -91,9 +94,17 @@ With --all the containers, their networks and everything in the home folder are 
 	return cmd
 }
 
+// outputs are where the progress goes and, if --output json asks for it, the result.
+func outputs(cmd *cobra.Command) (progress, result io.Writer) {
+	if how, err := cmd.Flags().GetString("output"); err == nil && how == "json" {
+		return cmd.ErrOrStderr(), cmd.OutOrStdout()
+	}
+	return cmd.OutOrStdout(), nil
+}
+
 // The parent of a detached Up reads progress from a pipe. These bytes end it.
 const (
-	ready  = "\x04" // all is up; the child goes on by itself
+	ready  = "\x04" // all is up, and what follows says so as JSON; the child goes on by itself
 	failed = "\x15" // what follows is the error
 )
 
@@ -149,8 +160,13 @@ func upDetached(ctx context.Context, o Options) error {
 	for {
 		line, err := in.ReadString('\n')
 		switch text := strings.TrimSuffix(line, "\n"); {
-		case text == ready:
-			return child.Process.Release()
+		case strings.HasPrefix(text, ready):
+			err := child.Process.Release()
+			if o.Result != nil {
+				var done Ready
+				err = errors.Join(err, json.Unmarshal([]byte(strings.TrimPrefix(text, ready)), &done), writeJSON(o.Result, &done))
+			}
+			return err
 		case strings.HasPrefix(text, failed):
 			_ = child.Wait()
 			return errors.New(strings.ReplaceAll(strings.TrimPrefix(text, failed), "\t", "\n"))
@@ -186,8 +202,9 @@ func upForParent(ctx context.Context, o Options, fd int) error {
 	pipe := os.NewFile(uintptr(fd), "progress")
 	out := &switchWriter{w: pipe}
 	o.Out = out
-	o.onReady = func() {
-		_, _ = io.WriteString(pipe, ready+"\n")
+	o.onReady = func(done Ready) {
+		b, _ := json.Marshal(done)
+		_, _ = io.WriteString(pipe, ready+string(b)+"\n")
 		out.set(os.Stdout)
 		pipe.Close()
 	}

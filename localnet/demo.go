@@ -2,6 +2,7 @@ package localnet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -35,15 +36,46 @@ func (m *market) deployDemo(ctx context.Context) (string, error) {
 	if len(d.URLs) == 0 {
 		return "", fmt.Errorf("deployment %d has no URL", d.DSeq)
 	}
-	m.demo = &Demo{Dseq: d.DSeq, URL: d.URLs[0].Address}
-	if err := answers(ctx, m.demo.URL, 10*time.Second); err != nil {
+	demo := &Demo{Dseq: d.DSeq, URL: d.URLs[0].Address}
+	if err := answers(ctx, demo.URL, 10*time.Second); err != nil {
 		return "", err
 	}
+	m.demo = demo
 	var parts []string
 	for _, t := range d.Timings {
 		parts = append(parts, fmt.Sprintf("%s %.1f", t.Step, t.Took.Seconds()))
 	}
 	return fmt.Sprintf("deployment %d: %s", d.DSeq, strings.Join(parts, ", ")), m.writeState(m.demo)
+}
+
+// whyNoDemo puts in words why the example failed. When nobody bid, the provider is asked why.
+func (m *market) whyNoDemo(ctx context.Context, failed error) string {
+	text := failed.Error()
+	if !errors.Is(failed, client.ErrNoBids) {
+		return text
+	}
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	p, err := m.client.Provider(ctx, m.provider)
+	if err != nil {
+		return text + "; " + err.Error()
+	}
+	spec, err := sdl.Parse("examples/web/deploy.yaml", examples.Web)
+	if err != nil {
+		return text
+	}
+	for _, g := range spec.Groups() {
+		res, err := m.client.Screen(ctx, p, g)
+		switch {
+		case err != nil:
+			text += "; the provider can't be asked why: " + err.Error()
+		case !res.Passed && len(res.Reasons) > 0:
+			text += "; the provider says: " + strings.Join(res.Reasons, ", ")
+		case res.Passed:
+			text += "; the provider says it would bid now, so try again: akash deploy examples/web/deploy.yaml"
+		}
+	}
+	return text
 }
 
 // demoStands tells whether an earlier example still is what its URL says.

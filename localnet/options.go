@@ -51,8 +51,10 @@ type Options struct {
 	Sandbox string
 	// Out gets the progress; default standard output.
 	Out io.Writer
+	// Result, if there is one, gets a Ready or a Stopped as JSON instead of the listing in words.
+	Result io.Writer
 
-	onReady func() // called once all is up
+	onReady func(Ready) // called once all is up; the market is in the background
 }
 
 // normal fills the defaults in and refuses what can't be meant.

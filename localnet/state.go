@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -28,6 +29,29 @@ type State struct {
 type Demo struct {
 	Dseq uint64 `json:"dseq"`
 	URL  string `json:"url"`
+}
+
+// Ready is what `akash up -o json` writes once the market is up.
+type Ready struct {
+	State
+	URL          string  `json:"url,omitempty"`     // of the example, if one runs
+	Warning      string  `json:"warning,omitempty"` // why no example runs, though one was asked for
+	ReadySeconds float64 `json:"ready_seconds"`     // since the start
+}
+
+// Stopped is what `akash down -o json` writes.
+type Stopped struct {
+	Stopped bool `json:"stopped"` // nothing of the market runs
+	Removed bool `json:"removed"` // nor is anything of it left
+}
+
+func writeJSON(w io.Writer, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(b, '\n'))
+	return err
 }
 
 func stateFile(home string) string { return filepath.Join(home, "localnet.json") }

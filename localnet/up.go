@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -84,12 +85,33 @@ func Up(ctx context.Context, o Options) (err error) {
 	}
 	if !o.NoDemo {
 		if err := p.step("example", func() (string, error) { return m.deployDemo(ctx) }); err != nil {
-			return m.explain(ctx, "example", err)
+			if ctx.Err() != nil {
+				return m.explain(ctx, "example", err)
+			}
+			// The market is good without it, and its user finds out more while it is up.
+			m.noDemo = m.whyNoDemo(ctx, err)
+			if err := m.writeState(nil); err != nil {
+				return err
+			}
 		}
 	}
-	m.printReady()
+	state, err := ReadState(o.Home)
+	if err != nil {
+		return err
+	}
+	done := Ready{State: state, Warning: m.noDemo, ReadySeconds: math.Round(time.Since(p.began).Seconds()*100) / 100}
+	if m.demo != nil {
+		done.URL = m.demo.URL
+	}
+	if o.Result == nil {
+		m.printReady(done)
+	} else if o.onReady == nil { // else the parent writes it
+		if err := writeJSON(o.Result, done); err != nil {
+			return err
+		}
+	}
 	if o.onReady != nil {
-		o.onReady()
+		o.onReady(done)
 	}
 	<-ctx.Done()
 	p.line("")
@@ -109,7 +131,7 @@ func Down(ctx context.Context, o Options, all bool) error {
 	}
 	if _, err := os.Stat(o.Home); errors.Is(err, os.ErrNotExist) {
 		fmt.Fprintf(o.Out, "there is nothing at %s\n", o.Home)
-		return nil
+		return o.stopped(true)
 	}
 	p := newProgress(o.Out)
 	if err := p.step("stop", func() (string, error) {
@@ -123,19 +145,30 @@ func Down(ctx context.Context, o Options, all bool) error {
 		return err
 	}
 	if !all {
-		return nil
+		return o.stopped(false)
 	}
 	unlock, err := take(o.Home)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	return p.step("remove", func() (string, error) {
+	if err := p.step("remove", func() (string, error) {
 		if err := remove(ctx, o); err != nil {
 			return "", err
 		}
 		return "containers, networks and " + o.Home, os.RemoveAll(o.Home)
-	})
+	}); err != nil {
+		return err
+	}
+	return o.stopped(true)
+}
+
+// stopped tells a program that the market is down.
+func (o Options) stopped(removed bool) error {
+	if o.Result == nil {
+		return nil
+	}
+	return writeJSON(o.Result, Stopped{Stopped: true, Removed: removed})
 }
 
 func notOurs(home string) error {
@@ -225,6 +258,7 @@ type market struct {
 	client   *client.Client
 	provider string // its address
 	demo     *Demo
+	noDemo   string // why there is none, if it failed
 }
 
 func (m *market) stop() {
@@ -362,11 +396,7 @@ func (m *market) writeState(d *Demo) error {
 	}.write(o.Home)
 }
 
-func (m *market) printReady() {
-	s, err := ReadState(m.o.Home)
-	if err != nil {
-		return
-	}
+func (m *market) printReady(s Ready) {
 	p, stop := m.p, "Ctrl-C; containers go on until "+os.Args[0]+" down --all"
 	if m.o.onReady != nil { // in the background
 		stop = os.Args[0] + " down; with --all containers and files go too"
@@ -375,7 +405,7 @@ func (m *market) printReady() {
 		}
 	}
 	p.line("")
-	p.line("%s after %.1f s. Everything is in %s", p.strong("Ready"), time.Since(p.began).Seconds(), m.o.Home)
+	p.line("%s after %.1f s. Everything is in %s", p.strong("Ready"), s.ReadySeconds, m.o.Home)
 	for _, row := range [][2]string{
 		{"RPC", s.Node}, {"gRPC", s.GRPC}, {"REST", s.REST}, {"provider", s.Gateway + "  " + s.Provider},
 		{"pages", s.Ingress}, {"registry", s.Registry}, {"keys", "tenant, provider, validator (keyring test in " + s.KeyringDir + ")"},
@@ -383,9 +413,13 @@ func (m *market) printReady() {
 	} {
 		p.line("  %-9s %s", row[0], row[1])
 	}
-	if m.demo != nil {
+	switch {
+	case s.URL != "":
 		p.line("")
-		p.line("A container won by auction answers at  %s", p.strong(m.demo.URL))
+		p.line("A container won by auction answers at  %s", p.strong(s.URL))
+	case s.Warning != "":
+		p.line("")
+		p.line("Warning: no example runs: %s", s.Warning)
 	}
 	p.line("")
 }
