@@ -26,13 +26,14 @@ func UpCommand() *cobra.Command {
 		Short: "Run a whole market on this machine: a chain, a provider, an image registry",
 		Long: `Run a whole market on this machine: a validator with fast blocks, a provider that runs containers
 under gVisor, an image registry on loopback that stands in for every registry, and accounts with funds.
-It ends by renting a container for an example page and printing its URL.
+It ends by renting a container for an example page and printing its URL; if that fails the market stays up.
 
 Everything is in one home folder. Ctrl-C stops the market; containers go on, and the next "akash up"
 with the same home takes them over. It needs root.`,
 		Example: `  sudo akash up
   sudo akash up --detach --no-demo
   sudo akash up --fund akash1…=1000000000uakt,1000000000uact
+  sudo akash up --detach --output json   # progress on standard error, where all is on standard output
   sudo akash up --reset`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,

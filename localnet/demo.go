@@ -2,17 +2,25 @@ package localnet
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	deploymentv1 "github.com/akash-supercloud/akash/api/akash/deployment/v1"
+	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	"github.com/akash-supercloud/akash/client"
 	"github.com/akash-supercloud/akash/examples"
+	"github.com/akash-supercloud/akash/match"
 	"github.com/akash-supercloud/akash/sdl"
 )
 
@@ -56,6 +64,12 @@ func (m *market) whyNoDemo(ctx context.Context, failed error) string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
+	var at *client.DeployError
+	if errors.As(failed, &at) {
+		if said := m.decided(ctx, at.DSeq); said != "" {
+			return text + "; the provider decided: " + said
+		}
+	}
 	p, err := m.client.Provider(ctx, m.provider)
 	if err != nil {
 		return text + "; " + err.Error()
@@ -72,10 +86,49 @@ func (m *market) whyNoDemo(ctx context.Context, failed error) string {
 		case !res.Passed && len(res.Reasons) > 0:
 			text += "; the provider says: " + strings.Join(res.Reasons, ", ")
 		case res.Passed:
-			text += "; the provider says it would bid now, so try again: akash deploy examples/web/deploy.yaml"
+			// Asked so, it doesn't know whose order it is.
+			text += "; the provider says it has room, so look whether " + filepath.Join(m.providerHome(), "provider.yaml") + " refuses the tenant, then run akash up again"
 		}
 	}
 	return text
+}
+
+// decided is why the provider declined an order of a deployment, if its configuration has it serve that.
+func (m *market) decided(ctx context.Context, dseq uint64) string {
+	text, err := os.ReadFile(filepath.Join(m.providerHome(), "provider.yaml"))
+	var conf struct {
+		MetricsListen string `yaml:"metrics_listen"`
+	}
+	if err != nil || yaml.Unmarshal(text, &conf) != nil || conf.MetricsListen == "" {
+		return ""
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+conf.MetricsListen+"/decisions", nil)
+	if err != nil {
+		return ""
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	var all []struct {
+		Order   marketv1.OrderID `json:"order"`
+		Outcome string           `json:"outcome"`
+		Reasons []match.Reason   `json:"reasons"`
+	}
+	if json.NewDecoder(io.LimitReader(resp.Body, 4<<20)).Decode(&all) != nil {
+		return ""
+	}
+	for _, d := range all { // newest first
+		if d.Order.DSeq == dseq && len(d.Reasons) > 0 {
+			said := []string{d.Outcome}
+			for _, r := range d.Reasons {
+				said = append(said, r.String())
+			}
+			return strings.Join(said, ", ")
+		}
+	}
+	return ""
 }
 
 // demoStands tells whether an earlier example still is what its URL says.
