@@ -82,6 +82,11 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if errors.As(err, &quiet) {
 		return quiet.code
 	}
+	if a.json() {
+		b, _ := json.Marshal(map[string]string{"error": explain(err)})
+		fmt.Fprintf(errOut, "%s\n", b)
+		return 1
+	}
 	fmt.Fprintln(errOut, a.style.bad.Render("Error:"), explain(err))
 	return 1
 }
@@ -122,6 +127,12 @@ func explain(err error) string {
 			return "the node takes too long to answer"
 		}
 		text = st.Message()
+	}
+	switch {
+	case strings.Contains(text, "context did not contain latest block height"):
+		return "the node has just started and has no block to answer from yet; try again in a moment"
+	case strings.HasPrefix(text, "post failed: ") && strings.Contains(text, "connection refused"):
+		return "no chain answers: " + text[strings.LastIndex(text, "dial "):] + "; start one with `akash up` or name one with --node"
 	}
 	return strings.TrimSpace(strings.TrimPrefix(text, manifest.ErrCrossValidation.Error()+": "))
 }
@@ -213,7 +224,25 @@ Every flag can be set by an environment variable: AKASH_NODE for --node.`,
 	group("chain", nodeCmds(a)...)
 	group("local", localCmds(a)...)
 	root.AddCommand(versionCmd(a))
+	refuseUnknown(root)
 	return root
+}
+
+// refuseUnknown makes a command that only holds others fail when none of them is named; cobra
+// prints the help and calls it a success.
+func refuseUnknown(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		refuseUnknown(c)
+	}
+	if cmd.HasParent() && cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return fmt.Errorf("unknown command %q for %q; see `%s --help`", args[0], cmd.CommandPath(), cmd.CommandPath())
+		}
+	}
 }
 
 // lazy builds a command only if this run may need it: those of the chain make an app first,
@@ -323,9 +352,6 @@ func (a *app) findLocal(cmd *cobra.Command) {
 		f := cmd.Flags().Lookup(name)
 		return f != nil && f.Changed
 	}
-	if said(flags.FlagNode) {
-		return
-	}
 	for _, path := range []string{filepath.Join(a.home, "localnet.json"), filepath.Join(a.home, "local", "localnet.json")} {
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -334,6 +360,9 @@ func (a *app) findLocal(cmd *cobra.Command) {
 		var l localMarket
 		if json.Unmarshal(data, &l) != nil || l.Node == "" {
 			continue
+		}
+		if said(flags.FlagNode) && a.node != l.Node {
+			continue // some other chain is meant
 		}
 		a.local = &l
 		a.node = l.Node

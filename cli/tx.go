@@ -11,6 +11,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/query"
 	"github.com/cosmos/cosmos-sdk/x/authz"
+	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
@@ -33,7 +34,7 @@ import (
 // txCmd is the chain's tx commands, with those of the market's modules in place of generic ones.
 func txCmd(a *app) *cobra.Command {
 	return a.lazy("tx", "Sign and send transactions", func() *cobra.Command {
-		own := []*cobra.Command{txDeploymentCmd(a), txMarketCmd(a), txEscrowCmd(a), txProviderCmd(a), txCertCmd(a), txAuditCmd(a)}
+		own := []*cobra.Command{txDeploymentCmd(a), txMarketCmd(a), txEscrowCmd(a), txProviderCmd(a), txCertCmd(a), txAuditCmd(a), txSlashingCmd(a)}
 		return a.withOwn(own, appcmd.Tx)
 	})
 }
@@ -550,6 +551,23 @@ func txProviderCmd(a *app) *cobra.Command {
 		cmd("update", "Change a registered provider", func(owner string, p providerFile, attrs []attributesv1.Attribute) sdk.Msg {
 			return &providerv1beta4.MsgUpdateProvider{Owner: owner, HostURI: p.Host, Attributes: attrs, Info: providerv1beta4.Info{EMail: p.Info.Email, Website: p.Info.Website}}
 		}))
+}
+
+func txSlashingCmd(a *app) *cobra.Command {
+	cmd := &cobra.Command{Use: "slashing", Short: "Validators that missed blocks"}
+	cmd.AddCommand(&cobra.Command{
+		Use: "unjail", Short: "Bring one's own jailed validator back", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.send(cmd.Context(), func(_ context.Context, owner string) ([]sdk.Msg, error) {
+				addr, err := sdk.AccAddressFromBech32(owner)
+				if err != nil {
+					return nil, err
+				}
+				return []sdk.Msg{slashingtypes.NewMsgUnjail(sdk.ValAddress(addr).String())}, nil
+			})
+		},
+	})
+	return cmd
 }
 
 func txCertCmd(a *app) *cobra.Command {

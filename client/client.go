@@ -23,6 +23,7 @@ import (
 
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	sdkclient "github.com/cosmos/cosmos-sdk/client"
+	"github.com/cosmos/cosmos-sdk/client/grpc/cmtservice"
 	"github.com/cosmos/cosmos-sdk/codec"
 	addresscodec "github.com/cosmos/cosmos-sdk/codec/address"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
@@ -153,6 +154,7 @@ type Client struct {
 	cfg     Config
 	enc     Encoding
 	chainID string
+	nodeID  string // as RPC has it; empty if it didn't answer
 	keys    keyring.Keyring
 	rpc     *rpchttp.HTTP
 	conn    *grpc.ClientConn
@@ -209,11 +211,30 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gRPC address %q: %w", cfg.GRPC, err)
 	}
+	if err := c.sameNode(ctx); err != nil {
+		_ = c.conn.Close()
+		return nil, err
+	}
 	c.sender = tx.New(tx.Options{
 		Chain: tx.NewNode(c.rpc, c.conn), Keyring: c.keys, TxConfig: c.enc.TxConfig, ChainID: c.chainID,
 		GasPrices: prices, GasAdjustment: cfg.GasAdjustment,
 	})
 	return c, nil
+}
+
+// sameNode makes sure that a gRPC address that was only guessed is the RPC's own node: on one
+// machine another market may have the usual port. A node that doesn't answer is no reason to fail.
+func (c *Client) sameNode(ctx context.Context) error {
+	if c.cfg.GRPC != "" || c.nodeID == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	res, err := cmtservice.NewServiceClient(c.conn).GetNodeInfo(ctx, &cmtservice.GetNodeInfoRequest{})
+	if err != nil || res.DefaultNodeInfo == nil || res.DefaultNodeInfo.DefaultNodeID == c.nodeID {
+		return nil
+	}
+	return fmt.Errorf("gRPC at %s is another node than RPC at %s; name the right one with --grpc", c.conn.CanonicalTarget(), c.cfg.Node)
 }
 
 // NodeError says that a node can't be reached.
@@ -246,6 +267,7 @@ func (c *Client) askChainID(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	c.nodeID = string(st.NodeInfo.ID())
 	return st.NodeInfo.Network, nil
 }
 

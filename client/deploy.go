@@ -221,6 +221,12 @@ func (c *Client) Deploy(ctx context.Context, opt DeployOptions) (*Deployed, erro
 	if err != nil {
 		return nil, err
 	}
+	// Before money moves: can a provider be told who we are? Which one doesn't matter here.
+	g, err := c.GatewayAt("https://127.0.0.1:8443", owner.String(), opt.From, opt.Auth)
+	if err != nil {
+		return nil, err
+	}
+	g.Close()
 	d := &deploy{c: c, opt: opt, out: &Deployed{Owner: owner.String()}, started: time.Now()}
 	d.mark = d.started
 	if err := d.run(ctx); err != nil {

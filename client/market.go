@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -207,40 +208,35 @@ func (c *Client) Screen(ctx context.Context, p providerv1beta4.Provider, group d
 	return providerrpc.NewProviderRPCClient(conn).BidScreening(ctx, &providerrpc.BidScreeningRequest{GroupSpec: &group})
 }
 
-// BlockTime measures how long the last blocks took on average (up to 50 of them). It is 6 s
-// for a chain too young to tell.
+// BlockTime is how long a block takes: the median of the last ones, up to 20, so that a node
+// that stood still for a while doesn't count. It is 6 s for a chain too young to tell.
 func (c *Client) BlockTime(ctx context.Context) (time.Duration, error) {
-	const fallback = 6 * time.Second
-	height, last, err := c.Height(ctx)
+	res, err := c.rpc.BlockchainInfo(ctx, 0, 0) // the newest 20
 	if err != nil {
 		return 0, err
 	}
-	back := height - 50
-	if back < 1 {
-		back = 1
-	}
-	if height-back < 2 {
-		return fallback, nil
-	}
-	res, err := c.rpc.BlockchainInfo(ctx, back, back)
-	if err != nil {
-		return 0, err
-	}
-	if len(res.BlockMetas) == 0 {
-		return fallback, nil
-	}
-	first := res.BlockMetas[0].Header
-	// Genesis may be long ago: the first block's time is the genesis file's.
-	if first.Height == 1 {
-		if res, err = c.rpc.BlockchainInfo(ctx, 2, 2); err != nil || len(res.BlockMetas) == 0 {
-			return fallback, err
+	times := make([]time.Time, 0, len(res.BlockMetas))
+	for _, m := range res.BlockMetas { // the newest first
+		if m.Header.Height > 1 { // the first block's time is the genesis file's
+			times = append(times, m.Header.Time)
 		}
-		first = res.BlockMetas[0].Header
 	}
-	if first.Height >= height || !last.After(first.Time) {
-		return fallback, nil
+	return medianGap(times), nil
+}
+
+// medianGap returns the median of the gaps between times, the newest first.
+func medianGap(times []time.Time) time.Duration {
+	var gaps []time.Duration
+	for i := 1; i < len(times); i++ {
+		if gap := times[i-1].Sub(times[i]); gap > 0 {
+			gaps = append(gaps, gap)
+		}
 	}
-	return last.Sub(first.Time) / time.Duration(height-first.Height), nil
+	if len(gaps) < 2 {
+		return 6 * time.Second
+	}
+	slices.Sort(gaps)
+	return gaps[len(gaps)/2]
 }
 
 // Month is an average month.

@@ -568,6 +568,7 @@ func (w *writer) settle(ctx context.Context, t *signed) (*sdk.TxResponse, error)
 		started   = time.Now()
 		reachable = started
 		seen      = t.height // last height that was looked at
+		moved     = started  // when it last rose
 		lastErr   error
 	)
 	unknown := func(err error) error {
@@ -612,7 +613,7 @@ func (w *writer) settle(ctx context.Context, t *signed) (*sdk.TxResponse, error)
 			res, err = w.opt.Chain.Tx(ctx, t.hash)
 			if height > seen {
 				// A new block: if it holds t, the index will say so in a moment.
-				seen, pause = height, w.opt.Poll/4
+				seen, pause, moved = height, w.opt.Poll/4, time.Now()
 			}
 			past := uint64(height) > t.timeout
 			if (errors.Is(err, ErrNotFound) && (past || spent)) || errors.Is(err, ErrNoIndex) {
@@ -663,6 +664,13 @@ func (w *writer) settle(ctx context.Context, t *signed) (*sdk.TxResponse, error)
 				return nil, fmt.Errorf("nothing was sent: the node doesn't answer: %w", lastErr)
 			}
 			return nil, unknown(fmt.Errorf("the node doesn't answer: %w", lastErr))
+		}
+		if stands := time.Since(moved); stands > w.opt.Patience {
+			err := fmt.Errorf("the chain has made no block for %s", stands.Round(time.Second))
+			if !taken {
+				return nil, fmt.Errorf("nothing was sent: %w", err)
+			}
+			return nil, unknown(err)
 		}
 		if !sleep(ctx, pause) {
 			if !taken {
