@@ -226,8 +226,7 @@ func logger(a *app, level string, asJSON bool) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(a.err, opt)), nil
 }
 
-const providerTemplate = `# What this machine sells, and how. Every setting has a default; "akash provider run --help" says where
-# this file is looked for.
+const providerTemplate = `# What this machine sells, and how. Every setting has a default; docs/guides/provider.md has them all.
 
 # The name of the key that bids and gets paid (akash keys list).
 from: %s
@@ -238,6 +237,15 @@ host: %s
 attributes:
   host: akash
 #  region: eu-west
+
+# Prices in USD a month; what is left out costs what stands here.
+#pricing:
+#  cpu: "1.60"                    # a core
+#  memory: "0.80"                 # a GiB
+#  storage: "0.02"                # a GiB of the container's own disk
+#  endpoint: "0.05"               # an open port of a replica
+#  minimum: "0"                   # the least that a group costs
+#  akt_usd: "1.20"                # USD for an AKT; no default: without it no order in uakt is bid on
 
 #gateway_listen: 0.0.0.0:8443
 #ingress_listen: 0.0.0.0:80

@@ -103,7 +103,12 @@ func removeWorkloads(ctx context.Context, o Options) error {
 	}
 	runsc, err := o.sandbox()
 	if err != nil {
-		return err
+		// It may have been named by a flag when the market was started.
+		s, serr := ReadState(o.Home)
+		if _, ferr := os.Stat(s.Sandbox); serr != nil || ferr != nil {
+			return errors.New("runsc, the gVisor sandbox, isn't found, and containers can't be removed without it; put it in PATH or run `make sandbox`")
+		}
+		runsc = s.Sandbox
 	}
 	rt, err := containerd.New(ctx, containerd.Options{Home: home, Runsc: runsc, LogRetention: -1})
 	if err != nil {

@@ -22,6 +22,7 @@ type State struct {
 	Gateway    string `json:"gateway"`     // https
 	Ingress    string `json:"ingress"`     // http; pages are at http://<host>.localhost of this port
 	Registry   string `json:"registry"`    // http
+	Sandbox    string `json:"sandbox"`     // path of runsc, for `akash down --all`
 	Demo       *Demo  `json:"demo,omitempty"`
 }
 

@@ -381,6 +381,10 @@ func (m *market) writeState(d *Demo) error {
 	if o.Ports.Ingress != 80 {
 		ingress += ":" + strconv.Itoa(o.Ports.Ingress)
 	}
+	sandbox, err := o.sandbox()
+	if err != nil {
+		return err
+	}
 	return State{
 		Node:       "http://" + o.local(o.Ports.RPC),
 		GRPC:       o.local(o.Ports.GRPC),
@@ -392,6 +396,7 @@ func (m *market) writeState(d *Demo) error {
 		Gateway:    "https://" + o.local(o.Ports.Gateway),
 		Ingress:    ingress,
 		Registry:   "http://" + m.registryAddr(),
+		Sandbox:    sandbox,
 		Demo:       d,
 	}.write(o.Home)
 }
