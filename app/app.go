@@ -271,12 +271,12 @@ func (a *App) wire(logger log.Logger, opts servertypes.AppOptions, router *basea
 		evidence.NewAppModule(a.Evidence),
 		escrow.NewAuthzModule(authzmodule.NewAppModule(cdc, a.Authz, a.Account, a.Bank, a.Registry), a.Authz, a.Escrow),
 		consensus.NewAppModule(cdc, a.Consensus),
-		provider.NewAppModule(cdc, a.Provider),
-		audit.NewAppModule(cdc, a.Audit),
-		cert.NewAppModule(cdc, a.Cert),
-		escrow.NewAppModule(cdc, a.Escrow),
-		deployment.NewAppModule(cdc, a.Deployment),
-		market.NewAppModule(cdc, a.Market),
+		provider.NewAppModule(a.Provider),
+		audit.NewAppModule(a.Audit),
+		cert.NewAppModule(a.Cert),
+		escrow.NewAppModule(a.Escrow),
+		deployment.NewAppModule(a.Deployment),
+		market.NewAppModule(a.Market),
 	)
 	a.basics = module.NewBasicManagerFromManager(a.modules, map[string]module.AppModuleBasic{
 		genutiltypes.ModuleName: genutil.NewAppModuleBasic(genutiltypes.DefaultMessageValidator),

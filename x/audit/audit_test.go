@@ -25,7 +25,7 @@ func setup(t *testing.T) (sdk.Context, *audit.Keeper, audit.AppModule, moduletes
 	ctx := testutil.DefaultContextWithDB(t, key, storetypes.NewTransientStoreKey("t")).Ctx
 	enc := moduletestutil.MakeTestEncodingConfig()
 	k := audit.NewKeeper(enc.Codec, runtime.NewKVStoreService(key))
-	return ctx, k, audit.NewAppModule(enc.Codec, k), enc
+	return ctx, k, audit.NewAppModule(k), enc
 }
 
 func raw(n byte) sdk.AccAddress { return bytes.Repeat([]byte{n}, 20) }

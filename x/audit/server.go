@@ -11,6 +11,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/types/query"
 
 	auditv1 "github.com/akash-supercloud/akash/api/akash/audit/v1"
+	"github.com/akash-supercloud/akash/x/internal/event"
 	"github.com/akash-supercloud/akash/x/internal/key"
 	"github.com/akash-supercloud/akash/x/internal/page"
 	"github.com/akash-supercloud/akash/x/provider"
@@ -35,7 +36,7 @@ func (s msgServer) SignProviderAttributes(ctx context.Context, msg *auditv1.MsgS
 	if err := s.k.Sign(ctx, owner, auditor, msg.Attributes); err != nil {
 		return nil, err
 	}
-	if err := emit(ctx, &auditv1.EventTrustedAuditorCreated{Owner: owner.String(), Auditor: auditor.String()}); err != nil {
+	if err := event.Emit(ctx, &auditv1.EventTrustedAuditorCreated{Owner: owner.String(), Auditor: auditor.String()}); err != nil {
 		return nil, err
 	}
 	return &auditv1.MsgSignProviderAttributesResponse{}, nil
@@ -49,7 +50,7 @@ func (s msgServer) DeleteProviderAttributes(ctx context.Context, msg *auditv1.Ms
 	if err := s.k.Delete(ctx, owner, auditor, msg.Keys); err != nil {
 		return nil, err
 	}
-	if err := emit(ctx, &auditv1.EventTrustedAuditorDeleted{Owner: owner.String(), Auditor: auditor.String()}); err != nil {
+	if err := event.Emit(ctx, &auditv1.EventTrustedAuditorDeleted{Owner: owner.String(), Auditor: auditor.String()}); err != nil {
 		return nil, err
 	}
 	return &auditv1.MsgDeleteProviderAttributesResponse{}, nil

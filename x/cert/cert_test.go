@@ -35,7 +35,7 @@ func setup(t *testing.T) (sdk.Context, *cert.Keeper, cert.AppModule, moduletestu
 	ctx := testutil.DefaultContextWithDB(t, key, storetypes.NewTransientStoreKey("t")).Ctx
 	enc := moduletestutil.MakeTestEncodingConfig()
 	k := cert.NewKeeper(enc.Codec, runtime.NewKVStoreService(key))
-	return ctx, k, cert.NewAppModule(enc.Codec, k), enc
+	return ctx, k, cert.NewAppModule(k), enc
 }
 
 func address(n byte) string { return sdk.AccAddress(bytes.Repeat([]byte{n}, 20)).String() }

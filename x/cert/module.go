@@ -2,25 +2,23 @@ package cert
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
 	gwruntime "github.com/grpc-ecosystem/grpc-gateway/runtime"
 
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/codec"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
-	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/module"
 	"github.com/cosmos/cosmos-sdk/types/msgservice"
 
 	certv1 "github.com/akash-supercloud/akash/api/akash/cert/v1"
+	"github.com/akash-supercloud/akash/x/internal/basic"
 )
 
 // AppModule is the registry as a module of the chain.
 type AppModule struct {
-	cdc codec.Codec
-	k   *Keeper
+	basic.Module[certv1.GenesisState, *certv1.GenesisState]
+	k *Keeper
 }
 
 var (
@@ -30,19 +28,14 @@ var (
 )
 
 // NewAppModule returns the module over k. k may be nil where only codecs and genesis checks are used.
-func NewAppModule(cdc codec.Codec, k *Keeper) AppModule { return AppModule{cdc: cdc, k: k} }
-
-// IsAppModule marks the type.
-func (AppModule) IsAppModule() {}
-
-// IsOnePerModuleType marks the type.
-func (AppModule) IsOnePerModuleType() {}
-
-// Name returns ModuleName.
-func (AppModule) Name() string { return ModuleName }
-
-// ConsensusVersion counts the changes of the store's layout.
-func (AppModule) ConsensusVersion() uint64 { return 1 }
+func NewAppModule(k *Keeper) AppModule {
+	return AppModule{
+		Module: basic.Module[certv1.GenesisState, *certv1.GenesisState]{
+			ModuleName: ModuleName, Default: defaultGenesis, Validate: checkGenesis, Init: k.InitGenesis, Export: k.ExportGenesis,
+		},
+		k: k,
+	}
+}
 
 // RegisterLegacyAminoCodec registers the names that wallets sign in the amino mode. They are longer than the
 // SDK's helper allows, but the wire fixes them.
@@ -69,37 +62,7 @@ func (m AppModule) RegisterServices(c module.Configurator) {
 	certv1.RegisterQueryServer(c.QueryServer(), NewQueryServer(m.k))
 }
 
-// DefaultGenesis is an empty registry.
-func (AppModule) DefaultGenesis(cdc codec.JSONCodec) json.RawMessage {
-	return cdc.MustMarshalJSON(&certv1.GenesisState{Certificates: []certv1.GenesisCertificate{}})
-}
-
-// ValidateGenesis checks every certificate and that none is there twice.
-func (AppModule) ValidateGenesis(cdc codec.JSONCodec, _ client.TxEncodingConfig, data json.RawMessage) error {
-	var state certv1.GenesisState
-	if err := cdc.UnmarshalJSON(data, &state); err != nil {
-		return fmt.Errorf("genesis of %s: %w", ModuleName, err)
-	}
-	if err := checkGenesis(&state); err != nil {
-		return fmt.Errorf("genesis of %s: %w", ModuleName, err)
-	}
-	return nil
-}
-
-// InitGenesis fills the registry.
-func (m AppModule) InitGenesis(ctx sdk.Context, cdc codec.JSONCodec, data json.RawMessage) {
-	var state certv1.GenesisState
-	cdc.MustUnmarshalJSON(data, &state)
-	if err := m.k.InitGenesis(ctx, &state); err != nil {
-		panic(err)
-	}
-}
-
-// ExportGenesis returns the registry.
-func (m AppModule) ExportGenesis(ctx sdk.Context, cdc codec.JSONCodec) json.RawMessage {
-	state, err := m.k.ExportGenesis(ctx)
-	if err != nil {
-		panic(err)
-	}
-	return cdc.MustMarshalJSON(state)
+// defaultGenesis is an empty registry.
+func defaultGenesis() *certv1.GenesisState {
+	return &certv1.GenesisState{Certificates: []certv1.GenesisCertificate{}}
 }

@@ -11,6 +11,7 @@ import (
 	types "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
 	escrowtypes "github.com/akash-supercloud/akash/api/akash/escrow/types/v1"
 	"github.com/akash-supercloud/akash/x/internal/key"
+	"github.com/akash-supercloud/akash/x/internal/store"
 )
 
 // DefaultParams settles in uact and uakt, with deposits of at least half a coin.
@@ -115,26 +116,14 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 
 // Each calls fn for every deployment, in order of their ids.
 func (k *Keeper) Each(ctx context.Context, fn func(ID, Record) error) error {
-	it, err := k.deployments.Iterate(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer it.Close()
-	for ; it.Valid(); it.Next() {
-		kv, err := it.KeyValue()
+	return store.Each(ctx, k.deployments, func(b []byte, d Record) error {
+		id, err := readID(b)
 		if err != nil {
 			return err
 		}
-		id, err := readID(kv.Key)
-		if err != nil {
-			return err
-		}
-		name(&kv.Value, id)
-		if err := fn(id, kv.Value); err != nil {
-			return err
-		}
-	}
-	return nil
+		name(&d, id)
+		return fn(id, d)
+	})
 }
 
 func readID(b []byte) (ID, error) {

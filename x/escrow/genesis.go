@@ -16,6 +16,7 @@ import (
 	escrowtypes "github.com/akash-supercloud/akash/api/akash/escrow/types/v1"
 	types "github.com/akash-supercloud/akash/api/akash/escrow/v1"
 	"github.com/akash-supercloud/akash/x/escrow/ledger"
+	"github.com/akash-supercloud/akash/x/internal/store"
 )
 
 // DefaultGenesis returns the state of a new chain: no accounts.
@@ -144,21 +145,7 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 }
 
 func (k *Keeper) each(ctx context.Context, fn func(AccountID, record) error) error {
-	it, err := k.accounts.Iterate(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer it.Close()
-	for ; it.Valid(); it.Next() {
-		kv, err := it.KeyValue()
-		if err != nil {
-			return err
-		}
-		if err := fn(kv.Key, kv.Value); err != nil {
-			return err
-		}
-	}
-	return nil
+	return store.Each(ctx, k.accounts, func(id []byte, r record) error { return fn(id, r) })
 }
 
 // Invariants returns every way in which escrow's state is broken; nil if none. It reads

@@ -135,11 +135,11 @@ func newChain(t testing.TB) *chain {
 	provider.AppModule{}.RegisterInterfaces(registry)
 	audit.AppModule{}.RegisterInterfaces(registry)
 	cfg := module.NewConfigurator(c.cdc, c.router, baseapp.NewGRPCQueryRouter())
-	provider.NewAppModule(c.cdc, c.provider).RegisterServices(cfg)
-	audit.NewAppModule(c.cdc, c.audit).RegisterServices(cfg)
-	escrow.NewAppModule(c.cdc, c.escrow).RegisterServices(cfg)
-	deployment.NewAppModule(c.cdc, c.deployment).RegisterServices(cfg)
-	NewAppModule(c.cdc, c.market).RegisterServices(cfg)
+	provider.NewAppModule(c.provider).RegisterServices(cfg)
+	audit.NewAppModule(c.audit).RegisterServices(cfg)
+	escrow.NewAppModule(c.escrow).RegisterServices(cfg)
+	deployment.NewAppModule(c.deployment).RegisterServices(cfg)
+	NewAppModule(c.market).RegisterServices(cfg)
 	escrow.NewAuthzModule(authzmodule.AppModule{}, c.authz, c.escrow).RegisterServices(cfg)
 	for _, err := range []error{
 		accounts.Params.Set(c.ctx, authtypes.DefaultParams()),

@@ -16,6 +16,7 @@ import (
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	types "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
 	"github.com/akash-supercloud/akash/x/deployment"
+	"github.com/akash-supercloud/akash/x/internal/store"
 )
 
 // DefaultGenesis returns the state of a new chain.
@@ -175,7 +176,7 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 
 func (k *Keeper) eachOrder(ctx context.Context, fn func(orderID, order) error) error {
 	for _, m := range []collections.Map[[]byte, order]{k.open, k.orders} {
-		err := each(ctx, m, func(b []byte, o order) error {
+		err := store.Each(ctx, m, func(b []byte, o order) error {
 			id, err := readOrderID(b)
 			if err != nil {
 				return err
@@ -190,7 +191,7 @@ func (k *Keeper) eachOrder(ctx context.Context, fn func(orderID, order) error) e
 }
 
 func (k *Keeper) eachBid(ctx context.Context, fn func(bidID, entry) error) error {
-	return each(ctx, k.entries, func(b []byte, e entry) error {
+	return store.Each(ctx, k.entries, func(b []byte, e entry) error {
 		id, err := readBidID(b)
 		if err != nil {
 			return err
@@ -198,24 +199,6 @@ func (k *Keeper) eachBid(ctx context.Context, fn func(bidID, entry) error) error
 		e.name(id)
 		return fn(id, e)
 	})
-}
-
-func each[V any](ctx context.Context, m collections.Map[[]byte, V], fn func([]byte, V) error) error {
-	it, err := m.Iterate(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer it.Close()
-	for ; it.Valid(); it.Next() {
-		kv, err := it.KeyValue()
-		if err != nil {
-			return err
-		}
-		if err := fn(kv.Key, kv.Value); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Invariants returns every way in which the market's state is broken, or doesn't fit the

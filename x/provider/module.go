@@ -2,28 +2,25 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	gwruntime "github.com/grpc-ecosystem/grpc-gateway/runtime"
-
-	"github.com/cosmos/gogoproto/proto"
 
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/codec"
 	"github.com/cosmos/cosmos-sdk/codec/legacy"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
-	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/module"
 	"github.com/cosmos/cosmos-sdk/types/msgservice"
 
 	v1beta4 "github.com/akash-supercloud/akash/api/akash/provider/v1beta4"
+	"github.com/akash-supercloud/akash/x/internal/basic"
 )
 
 // AppModule is the registry as a module of the chain.
 type AppModule struct {
-	cdc codec.Codec
-	k   *Keeper
+	basic.Module[v1beta4.GenesisState, *v1beta4.GenesisState]
+	k *Keeper
 }
 
 var (
@@ -33,19 +30,14 @@ var (
 )
 
 // NewAppModule returns the module over k. k may be nil where only codecs and genesis checks are used.
-func NewAppModule(cdc codec.Codec, k *Keeper) AppModule { return AppModule{cdc: cdc, k: k} }
-
-// IsAppModule marks the type.
-func (AppModule) IsAppModule() {}
-
-// IsOnePerModuleType marks the type.
-func (AppModule) IsOnePerModuleType() {}
-
-// Name returns ModuleName.
-func (AppModule) Name() string { return ModuleName }
-
-// ConsensusVersion counts the changes of the store's layout.
-func (AppModule) ConsensusVersion() uint64 { return 1 }
+func NewAppModule(k *Keeper) AppModule {
+	return AppModule{
+		Module: basic.Module[v1beta4.GenesisState, *v1beta4.GenesisState]{
+			ModuleName: ModuleName, Default: defaultGenesis, Validate: checkGenesis, Init: k.InitGenesis, Export: k.ExportGenesis,
+		},
+		k: k,
+	}
+}
 
 // RegisterLegacyAminoCodec registers the names that hardware wallets sign.
 func (AppModule) RegisterLegacyAminoCodec(cdc *codec.LegacyAmino) {
@@ -72,48 +64,22 @@ func (m AppModule) RegisterServices(c module.Configurator) {
 	v1beta4.RegisterQueryServer(c.QueryServer(), NewQueryServer(m.k))
 }
 
-// DefaultGenesis is an empty registry.
-func (AppModule) DefaultGenesis(cdc codec.JSONCodec) json.RawMessage {
-	return cdc.MustMarshalJSON(&v1beta4.GenesisState{Providers: []v1beta4.Provider{}})
+// defaultGenesis is an empty registry.
+func defaultGenesis() *v1beta4.GenesisState {
+	return &v1beta4.GenesisState{Providers: []v1beta4.Provider{}}
 }
 
-// ValidateGenesis checks every record and that no owner is there twice.
-func (AppModule) ValidateGenesis(cdc codec.JSONCodec, _ client.TxEncodingConfig, data json.RawMessage) error {
-	var state v1beta4.GenesisState
-	if err := cdc.UnmarshalJSON(data, &state); err != nil {
-		return fmt.Errorf("genesis of %s: %w", ModuleName, err)
-	}
+// checkGenesis checks every record and that no owner is there twice.
+func checkGenesis(state *v1beta4.GenesisState) error {
 	seen := map[string]bool{}
 	for _, p := range state.Providers {
 		if _, err := checkRecord(p.Owner, p.HostURI, p.Attributes, p.Info); err != nil {
-			return fmt.Errorf("genesis of %s: %w", ModuleName, err)
+			return err
 		}
 		if seen[p.Owner] {
-			return fmt.Errorf("genesis of %s: provider %s is there twice", ModuleName, p.Owner)
+			return fmt.Errorf("provider %s is there twice", p.Owner)
 		}
 		seen[p.Owner] = true
 	}
 	return nil
-}
-
-// InitGenesis fills the registry.
-func (m AppModule) InitGenesis(ctx sdk.Context, cdc codec.JSONCodec, data json.RawMessage) {
-	var state v1beta4.GenesisState
-	cdc.MustUnmarshalJSON(data, &state)
-	if err := m.k.InitGenesis(ctx, &state); err != nil {
-		panic(err)
-	}
-}
-
-// ExportGenesis returns the registry.
-func (m AppModule) ExportGenesis(ctx sdk.Context, cdc codec.JSONCodec) json.RawMessage {
-	state, err := m.k.ExportGenesis(ctx)
-	if err != nil {
-		panic(err)
-	}
-	return cdc.MustMarshalJSON(state)
-}
-
-func emit(ctx context.Context, event proto.Message) error {
-	return sdk.UnwrapSDKContext(ctx).EventManager().EmitTypedEvent(event)
 }

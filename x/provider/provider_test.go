@@ -28,7 +28,7 @@ func setup(t *testing.T) (sdk.Context, *provider.Keeper, provider.AppModule, mod
 	ctx := testutil.DefaultContextWithDB(t, key, storetypes.NewTransientStoreKey("t")).Ctx
 	enc := moduletestutil.MakeTestEncodingConfig()
 	k := provider.NewKeeper(enc.Codec, runtime.NewKVStoreService(key))
-	return ctx, k, provider.NewAppModule(enc.Codec, k), enc
+	return ctx, k, provider.NewAppModule(k), enc
 }
 
 func address(n byte) string { return sdk.AccAddress(bytes.Repeat([]byte{n}, 20)).String() }

@@ -10,6 +10,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	v1beta4 "github.com/akash-supercloud/akash/api/akash/provider/v1beta4"
+	"github.com/akash-supercloud/akash/x/internal/event"
 	"github.com/akash-supercloud/akash/x/internal/page"
 )
 
@@ -33,7 +34,7 @@ func (s msgServer) CreateProvider(ctx context.Context, msg *v1beta4.MsgCreatePro
 	if err := s.k.providers.Set(ctx, owner, record); err != nil {
 		return nil, err
 	}
-	if err := emit(ctx, &v1beta4.EventProviderCreated{Owner: record.Owner}); err != nil {
+	if err := event.Emit(ctx, &v1beta4.EventProviderCreated{Owner: record.Owner}); err != nil {
 		return nil, err
 	}
 	return &v1beta4.MsgCreateProviderResponse{}, nil
@@ -54,7 +55,7 @@ func (s msgServer) UpdateProvider(ctx context.Context, msg *v1beta4.MsgUpdatePro
 	if err := s.k.providers.Set(ctx, owner, record); err != nil {
 		return nil, err
 	}
-	if err := emit(ctx, &v1beta4.EventProviderUpdated{Owner: record.Owner}); err != nil {
+	if err := event.Emit(ctx, &v1beta4.EventProviderUpdated{Owner: record.Owner}); err != nil {
 		return nil, err
 	}
 	return &v1beta4.MsgUpdateProviderResponse{}, nil
@@ -81,7 +82,7 @@ func (s msgServer) DeleteProvider(ctx context.Context, msg *v1beta4.MsgDeletePro
 	if err := s.k.providers.Remove(ctx, owner); err != nil {
 		return nil, err
 	}
-	if err := emit(ctx, &v1beta4.EventProviderDeleted{Owner: owner.String()}); err != nil {
+	if err := event.Emit(ctx, &v1beta4.EventProviderDeleted{Owner: owner.String()}); err != nil {
 		return nil, err
 	}
 	return &v1beta4.MsgDeleteProviderResponse{}, nil
