@@ -179,11 +179,7 @@ func lsCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			height, _, err := c.Height(ctx)
-			if err != nil {
-				return err
-			}
-			blockTime, err := c.BlockTime(ctx)
+			height, blockTime, err := c.Pace(ctx)
 			if err != nil {
 				return err
 			}
@@ -297,11 +293,7 @@ func (a *app) status(ctx context.Context, c *client.Client, id deploymentv1.Depl
 	if err != nil {
 		return err
 	}
-	height, _, err := c.Height(ctx)
-	if err != nil {
-		return err
-	}
-	blockTime, err := c.BlockTime(ctx)
+	height, blockTime, err := c.Pace(ctx)
 	if err != nil {
 		return err
 	}

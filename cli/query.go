@@ -219,11 +219,7 @@ func queryEscrowCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			height, _, err := c.Height(ctx)
-			if err != nil {
-				return err
-			}
-			blockTime, err := c.BlockTime(ctx)
+			height, blockTime, err := c.Pace(ctx)
 			if err != nil {
 				return err
 			}

@@ -211,9 +211,15 @@ func (c *Client) Screen(ctx context.Context, p providerv1beta4.Provider, group d
 // BlockTime is how long a block takes: the median of the last ones, up to 20, so that a node
 // that stood still for a while doesn't count. It is 6 s for a chain too young to tell.
 func (c *Client) BlockTime(ctx context.Context) (time.Duration, error) {
+	_, blockTime, err := c.Pace(ctx)
+	return blockTime, err
+}
+
+// Pace returns the height of the last block and BlockTime, which the node tells in one answer.
+func (c *Client) Pace(ctx context.Context) (height int64, blockTime time.Duration, err error) {
 	res, err := c.rpc.BlockchainInfo(ctx, 0, 0) // the newest 20
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	times := make([]time.Time, 0, len(res.BlockMetas))
 	for _, m := range res.BlockMetas { // the newest first
@@ -221,7 +227,7 @@ func (c *Client) BlockTime(ctx context.Context) (time.Duration, error) {
 			times = append(times, m.Header.Time)
 		}
 	}
-	return medianGap(times), nil
+	return res.LastHeight, medianGap(times), nil
 }
 
 // medianGap returns the median of the gaps between times, the newest first.
