@@ -23,6 +23,7 @@ import (
 	marketv1beta5 "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
 	"github.com/akash-supercloud/akash/client/gateway"
 	"github.com/akash-supercloud/akash/client/tx"
+	"github.com/akash-supercloud/akash/internal/sleep"
 	"github.com/akash-supercloud/akash/manifest"
 )
 
@@ -316,7 +317,7 @@ func (d *deploy) failed(ctx context.Context, err error) error {
 					return e
 				}
 			}
-			if !pause(ctx, 200*time.Millisecond) {
+			if !sleep.For(ctx, 200*time.Millisecond) {
 				e.CloseErr = ctx.Err()
 				return e
 			}
@@ -344,17 +345,6 @@ var (
 	errDeploymentExists = tx.NewError("deployment", 3, "")
 	errDeploymentClosed = tx.NewError("deployment", 5, "")
 )
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // reason returns why ctx ended, in the words of who ended it.
 func reason(ctx context.Context) error { return context.Cause(ctx) }
@@ -485,7 +475,7 @@ func (d *deploy) bids(ctx context.Context) ([]marketv1beta5.Bid, error) {
 		} else if time.Now().After(deadline) {
 			return nil, d.noBids(byGroup)
 		}
-		if !pause(ctx, d.poll) {
+		if !sleep.For(ctx, d.poll) {
 			return nil, reason(ctx)
 		}
 	}
@@ -700,7 +690,7 @@ func PutManifest(ctx context.Context, g *gateway.Client, dseq uint64, body []byt
 		if say != nil && time.Since(started) > time.Second {
 			say("sending the manifest: " + err.Error())
 		}
-		if !pause(ctx, wait) {
+		if !sleep.For(ctx, wait) {
 			return reason(ctx)
 		}
 		wait = min(wait*3/2, 2*time.Second)
@@ -745,7 +735,7 @@ func (d *deploy) available(ctx context.Context, gates map[string]*gateway.Client
 			last = text
 			d.tell(Event{Text: "starting the services: " + text})
 		}
-		if !pause(ctx, wait) {
+		if !sleep.For(ctx, wait) {
 			err := reason(ctx)
 			if last != "" && !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("%w: %s", err, last)
@@ -824,7 +814,7 @@ func (d *deploy) answers(ctx context.Context) error {
 			d.tell(Event{Text: "waiting for " + why})
 			wait = min(wait*3/2, time.Second)
 		}
-		if !pause(ctx, wait) {
+		if !sleep.For(ctx, wait) {
 			err := reason(ctx)
 			if !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("%w: %s", err, why)

@@ -28,6 +28,8 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/tx/signing"
 	authsigning "github.com/cosmos/cosmos-sdk/x/auth/signing"
+
+	"github.com/akash-supercloud/akash/internal/sleep"
 )
 
 // Chain is what the pipeline asks of a node. Any error that isn't one of this package's
@@ -408,18 +410,7 @@ func (w *writer) pause(ctx context.Context, try int) bool {
 	if try == 0 {
 		return ctx.Err() == nil
 	}
-	return sleep(ctx, min(w.opt.Poll*time.Duration(try), w.opt.Poll*8))
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return sleep.For(ctx, min(w.opt.Poll*time.Duration(try), w.opt.Poll*8))
 }
 
 // resync forgets the sequence. want is what the node's mempool expects next, which may be
@@ -544,7 +535,7 @@ func (w *writer) try(ctx context.Context, batch []*request, ask func(context.Con
 		if time.Now().After(deadline) {
 			return fmt.Errorf("nothing was sent: the node doesn't answer: %w", err)
 		}
-		if !sleep(ctx, pause) {
+		if !sleep.For(ctx, pause) {
 			return fmt.Errorf("nothing was sent: %w", ctx.Err())
 		}
 		pause = min(pause*2, 8*w.opt.Poll)
@@ -672,7 +663,7 @@ func (w *writer) settle(ctx context.Context, t *signed) (*sdk.TxResponse, error)
 			}
 			return nil, unknown(err)
 		}
-		if !sleep(ctx, pause) {
+		if !sleep.For(ctx, pause) {
 			if !taken {
 				return nil, fmt.Errorf("nothing was sent: %w", ctx.Err())
 			}
