@@ -269,7 +269,7 @@ func (a *App) wire(logger log.Logger, opts servertypes.AppOptions, router *basea
 		staking.NewAppModule(cdc, a.Staking, a.Account, a.Bank),
 		upgrade.NewAppModule(a.Upgrade, accountCodec),
 		evidence.NewAppModule(a.Evidence),
-		escrow.NewAuthzModule(authzmodule.NewAppModule(cdc, a.Authz, a.Account, a.Bank, a.Registry), a.Authz, a.Escrow),
+		escrow.NewAuthzModule(authzmodule.NewAppModule(cdc, a.Authz, a.Account, a.Bank, a.Registry), a.Escrow),
 		consensus.NewAppModule(cdc, a.Consensus),
 		provider.NewAppModule(a.Provider),
 		audit.NewAppModule(a.Audit),

@@ -31,15 +31,12 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"cosmossdk.io/log/v2"
 
 	"github.com/cosmos/cosmos-sdk/client"
-	"github.com/cosmos/cosmos-sdk/codec"
 	"github.com/cosmos/cosmos-sdk/server"
 	"github.com/cosmos/cosmos-sdk/server/api"
-	servergrpc "github.com/cosmos/cosmos-sdk/server/grpc"
 	cmtlog "github.com/cosmos/cosmos-sdk/server/log"
 	"github.com/cosmos/cosmos-sdk/x/auth/types"
 	genutiltypes "github.com/cosmos/cosmos-sdk/x/genutil/types"
@@ -163,15 +160,13 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 	if err != nil {
 		return err
 	}
-	conn, err := grpc.NewClient(grpcDoor.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.ForceCodec(codec.NewProtoCodec(enc.Registry).GRPCCodec()),
-			grpc.MaxCallRecvMsgSize(s.sdk.GRPC.MaxSendMsgSize), grpc.MaxCallSendMsgSize(s.sdk.GRPC.MaxRecvMsgSize)))
+	within, conn, err := inside(c, s.sdk.GRPC)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	c = c.WithGRPCClient(conn)
-	grpcServer, c, err := servergrpc.NewGRPCServerAndContext(c, chain, s.sdk.GRPC, logger.With("module", "grpc-server"))
+	grpcServer, err := newGRPC(chain, c, s.sdk.GRPC)
 	if err != nil {
 		return err
 	}
@@ -187,7 +182,14 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 	g.Go(func() error { return front.Serve(gctx, rpcDoor) })
 	g.Go(func() error {
 		defer context.AfterFunc(gctx, func() { stopGRPC(grpcServer) })()
-		if err := grpcServer.Serve(grpcDoor); err != nil && gctx.Err() == nil {
+		err := grpcServer.Serve(netutil.LimitListener(grpcDoor, max(s.comet.RPC.GRPCMaxOpenConnections, 1)))
+		if err != nil && gctx.Err() == nil {
+			return fmt.Errorf("gRPC: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		if err := grpcServer.Serve(within); err != nil && gctx.Err() == nil {
 			return fmt.Errorf("gRPC: %w", err)
 		}
 		return nil

@@ -24,6 +24,11 @@ import (
 // start runs a node on free ports until the test ends; stop ends it earlier and waits.
 func start(t *testing.T, home string) (at node.Addresses, stop func()) {
 	t.Helper()
+	return startWith(t, home, nil)
+}
+
+func startWith(t *testing.T, home string, options map[string]any) (at node.Addresses, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan node.Addresses, 1), make(chan error, 1)
 	log, err := os.OpenFile(home+"/log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -32,7 +37,7 @@ func start(t *testing.T, home string) (at node.Addresses, stop func()) {
 	}
 	go func() {
 		ended <- node.Run(ctx, node.Config{Home: home, RPCAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", RESTAddr: "127.0.0.1:0", P2PAddr: "127.0.0.1:0",
-			Log: log, Ready: func(a node.Addresses) { ready <- a }})
+			Log: log, Options: options, Ready: func(a node.Addresses) { ready <- a }})
 	}()
 	stopped := false
 	stop = func() {

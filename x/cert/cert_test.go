@@ -79,9 +79,21 @@ func TestLife(t *testing.T) {
 	srv, q := cert.NewMsgServer(k), cert.NewQueryServer(k)
 	owner := address(1)
 	crt, pub := made{cn: owner, serial: big.NewInt(12345)}.make(t)
+	// emitted tells the one event since the last call.
+	emitted := func(name string) {
+		t.Helper()
+		e := ctx.EventManager().Events()
+		want := `[{id {"owner":"` + owner + `","serial":"12345"} false}]`
+		if len(e) != 1 || e[0].Type != name || fmt.Sprint(e[0].Attributes) != want {
+			t.Errorf("events %v, want %s %s", e, name, want)
+		}
+		ctx = ctx.WithEventManager(sdk.NewEventManager())
+	}
+	ctx = ctx.WithEventManager(sdk.NewEventManager())
 	if _, err := srv.CreateCertificate(ctx, &certv1.MsgCreateCertificate{Owner: owner, Cert: crt, Pubkey: pub}); err != nil {
 		t.Fatal(err)
 	}
+	emitted("akash.events.v1.EventCertificateCreated")
 	if _, err := srv.CreateCertificate(ctx, &certv1.MsgCreateCertificate{Owner: owner, Cert: crt, Pubkey: pub}); !errors.IsOf(err, cert.ErrCertificateExists) {
 		t.Errorf("again: %v", err)
 	}
@@ -99,6 +111,7 @@ func TestLife(t *testing.T) {
 	if _, err := srv.RevokeCertificate(ctx, &certv1.MsgRevokeCertificate{ID: id}); err != nil {
 		t.Fatal(err)
 	}
+	emitted("akash.events.v1.EventCertificateRevoked")
 	for want, f := range map[*certv1.CertificateFilter]int{
 		{Owner: owner, State: "valid"}: 0, {Owner: owner, State: "revoked"}: 1, {Owner: owner, Serial: "12345"}: 1, {Serial: "12345"}: 1, {Serial: "1"}: 0,
 		{Owner: owner, Serial: "12345", State: "valid"}: 0, {Owner: owner, Serial: "1"}: 0, {Owner: address(2)}: 0, {}: 1, {State: "revoked"}: 1,

@@ -3,7 +3,7 @@
 //
 // One record a certificate, under (owner, serial number). What always holds: a certificate in the store was
 // signed by the key beside it and names its owner; a revoked one never becomes valid again; a serial number is
-// used once by an owner.
+// used once by an owner; each certificate made or revoked has an event.
 package cert
 
 import (
@@ -19,6 +19,8 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	certv1 "github.com/akash-supercloud/akash/api/akash/cert/v1"
+	eventsv1 "github.com/akash-supercloud/akash/api/akash/events/v1"
+	"github.com/akash-supercloud/akash/x/internal/event"
 	"github.com/akash-supercloud/akash/x/internal/key"
 )
 
@@ -99,7 +101,10 @@ func (k *Keeper) Create(ctx context.Context, owner string, certPEM, pubPEM []byt
 	} else if there {
 		return errors.Wrapf(ErrCertificateExists, "%s/%s", owner, serial)
 	}
-	return k.certs.Set(ctx, where, certv1.Certificate{State: certv1.CertificateValid, Cert: certPEM, Pubkey: pubPEM})
+	if err := k.certs.Set(ctx, where, certv1.Certificate{State: certv1.CertificateValid, Cert: certPEM, Pubkey: pubPEM}); err != nil {
+		return err
+	}
+	return event.Emit(ctx, &eventsv1.EventCertificateCreated{ID: certv1.ID{Owner: addr.String(), Serial: serial}})
 }
 
 // Revoke makes the certificate that id names invalid for good.
@@ -112,7 +117,14 @@ func (k *Keeper) Revoke(ctx context.Context, id certv1.ID) error {
 		return errors.Wrapf(ErrCertificateAlreadyRevoked, "%s/%s", id.Owner, id.Serial)
 	}
 	crt.State = certv1.CertificateRevoked
-	return k.certs.Set(ctx, where, crt)
+	if err := k.certs.Set(ctx, where, crt); err != nil {
+		return err
+	}
+	owner, serial, err := readAt(where)
+	if err != nil {
+		return err
+	}
+	return event.Emit(ctx, &eventsv1.EventCertificateRevoked{ID: certv1.ID{Owner: owner.String(), Serial: serialText(serial)}})
 }
 
 func checkGenesis(state *certv1.GenesisState) error {

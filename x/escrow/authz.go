@@ -3,11 +3,12 @@ package escrow
 import (
 	"context"
 
-	"github.com/cosmos/cosmos-sdk/types/module"
+	"github.com/cosmos/gogoproto/grpc"
+	googlegrpc "google.golang.org/grpc"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	"github.com/cosmos/cosmos-sdk/types/module"
 	"github.com/cosmos/cosmos-sdk/x/authz"
-	authzkeeper "github.com/cosmos/cosmos-sdk/x/authz/keeper"
 	authzmodule "github.com/cosmos/cosmos-sdk/x/authz/module"
 
 	types "github.com/akash-supercloud/akash/api/akash/escrow/v1"
@@ -18,19 +19,36 @@ import (
 // every grant of the chain.
 type AuthzModule struct {
 	authzmodule.AppModule
-	grants authzkeeper.Keeper
 	escrow *Keeper
 }
 
 // NewAuthzModule wraps the SDK's module; the application wires the result in its place.
-func NewAuthzModule(m authzmodule.AppModule, grants authzkeeper.Keeper, escrow *Keeper) AuthzModule {
-	return AuthzModule{AppModule: m, grants: grants, escrow: escrow}
+func NewAuthzModule(m authzmodule.AppModule, escrow *Keeper) AuthzModule {
+	return AuthzModule{AppModule: m, escrow: escrow}
 }
 
-// RegisterServices registers authz's services.
+// RegisterServices registers all that authz does, migrations too, with grants on their way through escrow.
 func (m AuthzModule) RegisterServices(cfg module.Configurator) {
-	authz.RegisterQueryServer(cfg.QueryServer(), m.grants)
-	authz.RegisterMsgServer(cfg.MsgServer(), grantServer{m.grants, m.escrow})
+	m.AppModule.RegisterServices(grantConfigurator{cfg, m.escrow})
+}
+
+// grantConfigurator puts grantServer in front of authz's own server.
+type grantConfigurator struct {
+	module.Configurator
+	escrow *Keeper
+}
+
+func (c grantConfigurator) MsgServer() grpc.Server {
+	return grantRegistrar{c.Configurator.MsgServer(), c.escrow}
+}
+
+type grantRegistrar struct {
+	grpc.Server
+	escrow *Keeper
+}
+
+func (r grantRegistrar) RegisterService(desc *googlegrpc.ServiceDesc, impl any) {
+	r.Server.RegisterService(desc, grantServer{impl.(authz.MsgServer), r.escrow})
 }
 
 type grantServer struct {

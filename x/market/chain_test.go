@@ -140,7 +140,7 @@ func newChain(t testing.TB) *chain {
 	escrow.NewAppModule(c.escrow).RegisterServices(cfg)
 	deployment.NewAppModule(c.deployment).RegisterServices(cfg)
 	NewAppModule(c.market).RegisterServices(cfg)
-	escrow.NewAuthzModule(authzmodule.AppModule{}, c.authz, c.escrow).RegisterServices(cfg)
+	escrow.NewAuthzModule(authzmodule.NewAppModule(c.cdc, c.authz, accounts, c.bank, registry), c.escrow).RegisterServices(cfg)
 	for _, err := range []error{
 		accounts.Params.Set(c.ctx, authtypes.DefaultParams()),
 		c.bank.SetParams(c.ctx, banktypes.DefaultParams()),
