@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cosmos/cosmos-sdk/version"
 	"github.com/spf13/cobra"
@@ -41,6 +42,32 @@ type runtimeConfig struct {
 	StorageClass         string   `yaml:"storage_class"`
 	NodeName             string   `yaml:"node_name"`
 	DNS                  []string `yaml:"dns"`
+	// What tenants may use of the machine beside what they rent. Sizes are in bytes, bandwidth in bytes
+	// a second; what isn't set has containerd.Options' default.
+	Pids            int64         `yaml:"pids"`
+	LogBytes        int64         `yaml:"log_bytes"`
+	LogRetention    time.Duration `yaml:"log_retention"`
+	DeniedPorts     []uint16      `yaml:"denied_ports"`
+	NewConnections  int           `yaml:"new_connections"`
+	Connections     int           `yaml:"connections"`
+	Bandwidth       uint64        `yaml:"bandwidth"`
+	MaxImageBytes   int64         `yaml:"max_image_bytes"`
+	ImageCacheBytes int64         `yaml:"image_cache_bytes"`
+	PullTimeout     time.Duration `yaml:"pull_timeout"`
+}
+
+// options are what containers are run with, below home.
+func (rt *runtimeConfig) options(home string, log *slog.Logger) containerd.Options {
+	return containerd.Options{
+		Home: home, Registry: rt.Registry, AllowPrivateRegistries: rt.AllowPrivateRegistry,
+		Sandbox: rt.Sandbox, Runsc: rt.Runsc, Containerd: rt.Containerd, Subnet: rt.Subnet,
+		ReservedCPU: rt.ReservedCPU, ReservedMemory: rt.ReservedMemory, ReservedDisk: rt.ReservedDisk,
+		VolumeBytes: rt.VolumeBytes, StorageClass: rt.StorageClass, NodeName: rt.NodeName, DNS: rt.DNS,
+		PidsLimit: rt.Pids, LogBytes: rt.LogBytes, LogRetention: rt.LogRetention, DeniedPorts: rt.DeniedPorts,
+		NewConnections: rt.NewConnections, Connections: rt.Connections, Bandwidth: rt.Bandwidth,
+		MaxImageBytes: rt.MaxImageBytes, ImageCacheBytes: rt.ImageCacheBytes, PullTimeout: rt.PullTimeout,
+		Log: log,
+	}
 }
 
 // chainConfig is the part of a provider's file that says which chain, and with which keys.
@@ -186,13 +213,7 @@ each replica in a gVisor sandbox. Containers go on when it stops; the next run f
 			if err := cfg.Validate(); err != nil {
 				return err
 			}
-			run, err := containerd.New(ctx, containerd.Options{
-				Home: filepath.Join(a.home, "runtime"), Registry: rt.Registry, AllowPrivateRegistries: rt.AllowPrivateRegistry,
-				Sandbox: rt.Sandbox, Runsc: rt.Runsc, Containerd: rt.Containerd, Subnet: rt.Subnet,
-				ReservedCPU: rt.ReservedCPU, ReservedMemory: rt.ReservedMemory, ReservedDisk: rt.ReservedDisk,
-				VolumeBytes: rt.VolumeBytes, StorageClass: rt.StorageClass, NodeName: rt.NodeName, DNS: rt.DNS,
-				Log: log.With("part", "containerd"),
-			})
+			run, err := containerd.New(ctx, rt.options(filepath.Join(a.home, "runtime"), log.With("part", "containerd")))
 			if err != nil {
 				return err
 			}

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +20,7 @@ import (
 	containerdclient "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/containerd/v2/core/remotes"
 	"github.com/containerd/containerd/v2/core/remotes/docker"
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
@@ -40,8 +43,9 @@ const snapshotter = "overlayfs"
 
 // pull asks the registry what the image's name stands for, with the tenant's credentials and
 // each time anew (an image that one tenant's credentials fetched mustn't serve another),
-// fetches what isn't here yet, and returns the image's digest, under which it is kept.
-func (rt *Runtime) pull(ctx context.Context, s *manifestv2.Service) (string, error) {
+// fetches what isn't here yet, and returns the image's digest, under which it is kept. Progress, if not
+// nil, is called now and then with the bytes that are here and those of the whole image.
+func (rt *Runtime) pull(ctx context.Context, s *manifestv2.Service, progress func(done, total int64)) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, rt.opt.PullTimeout)
 	defer cancel()
 	named, err := reference.ParseDockerRef(s.Image)
@@ -61,10 +65,12 @@ func (rt *Runtime) pull(ctx context.Context, s *manifestv2.Service) (string, err
 	}
 	resolver := docker.NewResolver(docker.ResolverOptions{Hosts: rt.registries(guard, creds)})
 	var tooLarge error
+	parts := &parts{}
 	limit := func(h images.Handler) images.Handler {
 		return images.HandlerFunc(func(ctx context.Context, d ocispec.Descriptor) ([]ocispec.Descriptor, error) {
 			children, err := h.Handle(ctx, d)
 			if err == nil && images.IsManifestType(d.MediaType) {
+				parts.add(children)
 				var sum int64
 				for _, c := range children {
 					if c.Size < 0 || sum > rt.opt.MaxImageBytes-c.Size {
@@ -76,6 +82,11 @@ func (rt *Runtime) pull(ctx context.Context, s *manifestv2.Service) (string, err
 			}
 			return children, err
 		})
+	}
+	if progress != nil {
+		watching, stop := context.WithCancel(ctx)
+		defer stop()
+		go rt.watchPull(watching, parts, progress)
 	}
 	img, err := rt.client.Pull(ctx, ref,
 		containerdclient.WithResolver(resolver),
@@ -91,15 +102,65 @@ func (rt *Runtime) pull(ctx context.Context, s *manifestv2.Service) (string, err
 	}
 	// Kept by its digest too: a restart must find it when the name has moved on.
 	digest := img.Target().Digest.String()
-	rec := images.Image{Name: digest, Target: img.Target(), Labels: map[string]string{"akash.image": ref}}
+	rt.touch(digest)
+	rec := images.Image{Name: digest, Target: img.Target(), Labels: map[string]string{"akash.image": ref, labelUsed: strconv.FormatInt(time.Now().Unix(), 10)}}
 	if _, err := rt.client.ImageService().Create(ctx, rec); err != nil && !errdefs.IsAlreadyExists(err) {
 		return "", fmt.Errorf("the image %s can't be kept: %w", s.Image, err)
 	}
 	return digest, nil
 }
 
+// parts are the pieces that an image is made of, as far as they are known.
+type parts struct {
+	mu  sync.Mutex
+	all []ocispec.Descriptor
+}
+
+func (p *parts) add(ds []ocispec.Descriptor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all = append(p.all, ds...)
+}
+
+// watchPull tells how much of an image is here until ctx ends.
+func (rt *Runtime) watchPull(ctx context.Context, p *parts, progress func(done, total int64)) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	here := map[string]bool{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		p.mu.Lock()
+		all := slices.Clone(p.all)
+		p.mu.Unlock()
+		var done, total int64
+		store := rt.client.ContentStore()
+		for _, d := range all {
+			total += d.Size
+			digest := d.Digest.String()
+			if !here[digest] {
+				if _, err := store.Info(ctx, d.Digest); err == nil {
+					here[digest] = true
+				}
+			}
+			if here[digest] {
+				done += d.Size
+			} else if st, err := store.Status(ctx, remotes.MakeRefKey(ctx, d)); err == nil {
+				done += st.Offset
+			}
+		}
+		if total > 0 && ctx.Err() == nil {
+			progress(done, total)
+		}
+	}
+}
+
 // image returns an image that was pulled before, unpacked.
 func (rt *Runtime) image(ctx context.Context, digest string) (containerdclient.Image, error) {
+	rt.touch(digest)
 	img, err := rt.client.GetImage(ctx, digest)
 	if err != nil {
 		return nil, err

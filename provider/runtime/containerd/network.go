@@ -272,6 +272,15 @@ func (n *network) rules(ctx context.Context) error {
 		denied = "tcp dport { " + strings.Join(ps, ", ") + " } counter drop"
 	}
 	veths := fmt.Sprintf("%q", "ak"+n.tag+"v*")
+	var sets, up, down string
+	if rate := n.opt.Bandwidth; rate > 0 {
+		// A burst of a second's worth, so that short answers go out at the line's own speed.
+		limit := fmt.Sprintf("limit rate over %[1]d bytes/second burst %[1]d bytes", rate)
+		sets = "set up_rate { type ipv4_addr; size 65535; flags dynamic,timeout; timeout 60s; }\n" +
+			"  set down_rate { type ipv4_addr; size 65535; flags dynamic,timeout; timeout 60s; }"
+		up = "oifname != " + veths + " update @up_rate { ip saddr " + limit + " } counter drop"
+		down = "iifname != " + veths + " update @down_rate { ip daddr " + limit + " } counter drop"
+	}
 	s := fmt.Sprintf(`add table inet %[1]s
 delete table inet %[1]s
 table inet %[1]s {
@@ -283,6 +292,7 @@ table inet %[1]s {
   set new_rate { type ipv4_addr; size 65535; flags dynamic,timeout; timeout 60s; }
   set dns_rate { type ipv4_addr; size 65535; flags dynamic,timeout; timeout 60s; }
   set at_once { type ipv4_addr; size 65535; flags dynamic; }
+  %[12]s
   chain pre { type nat hook prerouting priority -101; policy accept;
     iifname %[2]s dnat ip to ip daddr . tcp dport map @as_tcp
     iifname %[2]s dnat ip to ip daddr . udp dport map @as_udp
@@ -304,6 +314,7 @@ table inet %[1]s {
   chain tfwd {
     meta nfproto ipv6 drop
     fib saddr . iif oif missing drop
+    %[13]s
     ct state established,related accept
     ct state invalid drop
     ip saddr . ip daddr @pairs accept
@@ -315,6 +326,7 @@ table inet %[1]s {
     accept
   }
   chain tto {
+    %[14]s
     ct state established,related accept
     counter drop
   }
@@ -322,7 +334,7 @@ table inet %[1]s {
     iifname %[2]s oifname != %[2]s masquerade
   }
 }
-`, n.table(), veths, n.subnet, n.gateway, elements(pairs), elements(tcp), elements(udp), denied, n.opt.NewConnections, 2*n.opt.NewConnections, n.opt.Connections)
+`, n.table(), veths, n.subnet, n.gateway, elements(pairs), elements(tcp), elements(udp), denied, n.opt.NewConnections, 2*n.opt.NewConnections, n.opt.Connections, sets, up, down)
 	return n.run(ctx, s)
 }
 

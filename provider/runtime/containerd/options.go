@@ -83,8 +83,16 @@ type Options struct {
 	// NewConnections a second and Connections at once bound what a replica opens to the
 	// outside. Defaults 100 and 2000.
 	NewConnections, Connections int
+	// Bandwidth bounds what a replica sends to the outside and, apart from that, what it gets from there,
+	// in bytes a second; what is over it is dropped. 0: no bound. What goes through the provider's own
+	// ingress isn't counted.
+	Bandwidth uint64
 	// MaxImageBytes bounds an image's size as packed. Default 20 GiB.
 	MaxImageBytes int64
+	// ImageCacheBytes bounds what is kept of images that no replica uses, packed and unpacked; those
+	// not used for longest go first. They also go when less than ReservedDisk is free. Default 20 GiB;
+	// negative: none are kept.
+	ImageCacheBytes int64
 	// PullTimeout bounds one try to fetch an image. Default 15 minutes.
 	PullTimeout time.Duration
 	// StopGrace is how long a replica that is replaced has to end by itself. Default 10 s.
@@ -141,9 +149,17 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Connections <= 0 {
 		o.Connections = 2000
 	}
+	// Packets are whole or not at all; nft takes 32 bits of burst.
+	if o.Bandwidth > 0 {
+		o.Bandwidth = min(max(o.Bandwidth, 16<<10), 1<<32-1)
+	}
 	if o.MaxImageBytes <= 0 {
 		o.MaxImageBytes = 20 << 30
 	}
+	if o.ImageCacheBytes == 0 {
+		o.ImageCacheBytes = 20 << 30
+	}
+	o.ImageCacheBytes = max(o.ImageCacheBytes, 0)
 	if o.PullTimeout <= 0 {
 		o.PullTimeout = 15 * time.Minute
 	}

@@ -3,6 +3,7 @@ package containerd
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	goruntime "runtime"
 	"testing"
@@ -17,6 +18,7 @@ import (
 // UDP. The host's own listeners are in forbidden too.
 type outside struct {
 	public                  string
+	large                   string // an address that serves a MiB by HTTP
 	forbidden, forbiddenTCP []string
 }
 
@@ -114,6 +116,14 @@ func newOutside(t testing.TB, rt *Runtime) *outside {
 			for _, a := range append([]string{public}, private...) {
 				echo(t, fmt.Sprintf("%s:%d", a, port))
 			}
+			big, err := net.Listen("tcp", public+":7780")
+			if err != nil {
+				return err
+			}
+			go func() {
+				_ = http.Serve(big, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) }))
+			}()
+			t.Cleanup(func() { big.Close() })
 			// A denied port on an address that is allowed.
 			echo(t, public+":25")
 			return nil
@@ -135,7 +145,7 @@ func newOutside(t testing.TB, rt *Runtime) *outside {
 	if err := netlink.LinkSetUp(link); err != nil {
 		t.Fatal(err)
 	}
-	o := &outside{public: fmt.Sprintf("%s:%d", public, port)}
+	o := &outside{public: fmt.Sprintf("%s:%d", public, port), large: public + ":7780"}
 	for _, a := range append([]string{public, "203.0.113.2"}, private...) {
 		// Replies' way, and the host's way out: to these addresses only.
 		err := netlink.RouteReplace(&netlink.Route{Dst: hostNet(netip.MustParseAddr(a)), LinkIndex: link.Attrs().Index, Scope: unix.RT_SCOPE_LINK, Src: net.IPv4(203, 0, 113, 1)})

@@ -308,7 +308,14 @@ func (r *replica) fetch(w *wanted) (string, error) {
 		return digest, nil
 	}
 	began := time.Now()
-	digest, err := l.rt.pull(ctx, &w.Service)
+	digest, err := l.rt.pull(ctx, &w.Service, func(done, total int64) {
+		l.mu.Lock()
+		if r.state == runtime.StatePulling {
+			r.reason = fmt.Sprintf("its image %s is being fetched: %s of %s", w.Service.Image, bytesText(uint64(done)), bytesText(uint64(total)))
+		}
+		l.mu.Unlock()
+		l.rt.changed(l.id)
+	})
 	if err != nil {
 		return "", err
 	}

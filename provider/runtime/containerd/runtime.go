@@ -51,6 +51,8 @@ type Runtime struct {
 	mu     sync.Mutex
 	leases map[string]*lease // by key
 	oom    map[string]bool   // containers of which the kernel killed something for memory
+	// imageUsed is when each image was last needed, by digest.
+	imageUsed map[string]time.Time
 
 	garbage atomic.Bool // a snapshot was removed, its files weren't yet
 
@@ -108,7 +110,7 @@ func New(ctx context.Context, opt Options) (_ *Runtime, err error) {
 	rt := &Runtime{
 		opt: opt, log: opt.Log, tag: tag, run: "/run/akash-" + tag,
 		changes: make(chan marketv1.LeaseID, 256),
-		leases:  map[string]*lease{}, oom: map[string]bool{},
+		leases:  map[string]*lease{}, oom: map[string]bool{}, imageUsed: map[string]time.Time{},
 	}
 	_, uerr := os.Stat("/sys/fs/cgroup/cgroup.controllers")
 	rt.unified = uerr == nil
@@ -148,9 +150,10 @@ func New(ctx context.Context, opt Options) (_ *Runtime, err error) {
 	if err := rt.adopt(ctx); err != nil {
 		return nil, err
 	}
-	rt.wg.Add(2)
+	rt.wg.Add(3)
 	go rt.watchEvents()
 	go rt.watchMachine()
+	go rt.watchImages()
 	return rt, nil
 }
 
@@ -384,6 +387,23 @@ func (rt *Runtime) watchMachine() {
 				if err := rt.net.claim(); err != nil {
 					rt.log.Error("the subnet's route can't be put back", "error", err)
 				}
+			}
+		}
+	}
+}
+
+// watchImages keeps the image cache within its bound.
+func (rt *Runtime) watchImages() {
+	defer rt.wg.Done()
+	t := time.NewTicker(cacheEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-rt.ctx.Done():
+			return
+		case <-t.C:
+			if err := rt.trimImages(rt.ctx); err != nil && rt.ctx.Err() == nil {
+				rt.log.Warn("unused images can't be deleted", "error", err)
 			}
 		}
 	}

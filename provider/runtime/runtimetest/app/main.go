@@ -161,6 +161,18 @@ func serve() {
 		}
 		fmt.Fprint(w, sum)
 	})
+	mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) })
+	mux.HandleFunc("/fetch", func(w http.ResponseWriter, r *http.Request) {
+		// How many bytes a URL serves.
+		resp, err := (&http.Client{Timeout: time.Minute}).Get(r.FormValue("url"))
+		if err != nil {
+			say(w, err, "")
+			return
+		}
+		defer resp.Body.Close()
+		n, err := io.Copy(io.Discard, resp.Body)
+		say(w, err, "%d", n)
+	})
 	mux.HandleFunc("/get", func(w http.ResponseWriter, r *http.Request) {
 		resp, err := (&http.Client{Timeout: 5 * time.Second}).Get(r.FormValue("url"))
 		if err != nil {
