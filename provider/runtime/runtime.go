@@ -81,6 +81,39 @@ type Eventer interface {
 	Events(ctx context.Context, lease marketv1.LeaseID, follow bool, fn func(Event) error) error
 }
 
+// Meter is implemented by backends that measure what replicas use.
+type Meter interface {
+	// Usage returns a lease's replicas, ordered by service and index; ErrNotFound if the backend has
+	// nothing of the lease.
+	Usage(ctx context.Context, lease marketv1.LeaseID) ([]Usage, error)
+}
+
+// Usage is what one replica uses.
+type Usage struct {
+	Service string `json:"service"`
+	Replica string `json:"replica"`
+	// Now is the last minute or less; Time is zero before the first measurement.
+	Now Sample `json:"now"`
+	// Day are the last 24 hours, oldest first, one sample for every ten minutes that it ran.
+	Day []Sample `json:"day"`
+}
+
+// Sample is what a replica used in a span of time.
+type Sample struct {
+	// Time is the span's end, Seconds its length.
+	Time    time.Time `json:"time"`
+	Seconds float64   `json:"seconds"`
+	// CPU is the mean, in thousandths of a core.
+	CPU uint64 `json:"cpu_millis"`
+	// Memory and Disk are bytes in use at the span's end: Disk is what was written to the root
+	// filesystem and to volumes.
+	Memory uint64 `json:"memory_bytes"`
+	Disk   uint64 `json:"disk_bytes"`
+	// Received and Sent are bytes that came in and went out over the network.
+	Received uint64 `json:"received_bytes"`
+	Sent     uint64 `json:"sent_bytes"`
+}
+
 // Stdio is what an Exec is connected to. Stdin may be nil. With TTY, Stderr gets nothing.
 type Stdio struct {
 	Stdin          io.Reader

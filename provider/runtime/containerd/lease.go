@@ -28,6 +28,7 @@ type lease struct {
 	key    string
 	block  netip.Prefix // doesn't change
 	events *history
+	meters *meters
 
 	ctx    context.Context // ends with the runtime, or when the lease is removed
 	cancel context.CancelFunc
@@ -60,8 +61,8 @@ func (rt *Runtime) newLease(id marketv1.LeaseID, state *leaseState) *lease {
 	key := leaseKey(id)
 	l := &lease{
 		rt: rt, id: id, key: key, state: state,
-		events: openHistory(rt.logDir(key)),
-		apply:  make(chan struct{}, 1), services: map[string]*service{}, replicas: map[string]*replica{},
+		events: openHistory(rt.logDir(key)), meters: openMeters(filepath.Join(rt.logDir(key), "usage.json")),
+		apply: make(chan struct{}, 1), services: map[string]*service{}, replicas: map[string]*replica{},
 		settled: make(chan struct{}),
 	}
 	l.ctx, l.cancel = context.WithCancel(rt.ctx)

@@ -67,6 +67,7 @@ var (
 	_ runtime.Runtime = (*Runtime)(nil)
 	_ runtime.Execer  = (*Runtime)(nil)
 	_ runtime.Eventer = (*Runtime)(nil)
+	_ runtime.Meter   = (*Runtime)(nil)
 )
 
 // tagOf names a home in device and table names: 20 bits are enough for the homes of one machine.
@@ -150,10 +151,11 @@ func New(ctx context.Context, opt Options) (_ *Runtime, err error) {
 	if err := rt.adopt(ctx); err != nil {
 		return nil, err
 	}
-	rt.wg.Add(3)
+	rt.wg.Add(4)
 	go rt.watchEvents()
 	go rt.watchMachine()
 	go rt.watchImages()
+	go rt.watchUsage()
 	return rt, nil
 }
 
