@@ -87,8 +87,10 @@ proto-check: packages
 	[ "$$before" = "$$after" ] || { echo "api/ differs from proto/: run make proto and commit the result" >&2; git --no-pager diff --stat api >&2; exit 1; }; \
 	echo "api/ is what proto/ makes"
 
-bench: setup ## from akash deploy to the first 200, part by part
-	AKASH_TEST_CONTAINERS=1 AKASH_BIN='$(CURDIR)/build/akash' go run ./test/bench
+bench: setup ## the chain under load; from akash deploy to the first 200, part by part
+	go build -o build/bench ./test/bench
+	build/bench load
+	AKASH_TEST_CONTAINERS=1 AKASH_BIN='$(CURDIR)/build/akash' build/bench deploy
 
 clean:
 	rm -rf build
