@@ -11,7 +11,6 @@ import (
 	types "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
 	escrowtypes "github.com/akash-supercloud/akash/api/akash/escrow/types/v1"
 	"github.com/akash-supercloud/akash/x/internal/key"
-	"github.com/akash-supercloud/akash/x/internal/store"
 )
 
 // DefaultParams settles in uact and uakt, with deposits of at least half a coin.
@@ -114,15 +113,19 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 	return g, err
 }
 
-// Each calls fn for every deployment, in order of their ids.
+// Each calls fn for every deployment, active ones first, in order of their ids.
 func (k *Keeper) Each(ctx context.Context, fn func(ID, Record) error) error {
-	return store.Each(ctx, k.deployments, func(b []byte, d Record) error {
+	return k.each(ctx, func(_ int, id ID, d Record) error { return fn(id, d) })
+}
+
+func (k *Keeper) each(ctx context.Context, fn func(int, ID, Record) error) error {
+	return k.deployments.Each(ctx, func(class int, b []byte, d Record) error {
 		id, err := readID(b)
 		if err != nil {
 			return err
 		}
 		name(&d, id)
-		return fn(id, d)
+		return fn(class, id, d)
 	})
 }
 
@@ -136,7 +139,7 @@ func readID(b []byte) (ID, error) {
 // It reads all of the module's state.
 func (k *Keeper) Invariants(ctx context.Context) error {
 	var broken []error
-	err := k.Each(ctx, func(id ID, d Record) error {
+	err := k.each(ctx, func(class int, id ID, d Record) error {
 		wire := id.Wire()
 		if _, err := validateGenesisDeployment(&d.GenesisDeployment); err != nil {
 			broken = append(broken, fmt.Errorf("deployment %s: %w", wire, err))
@@ -146,8 +149,10 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 			broken = append(broken, fmt.Errorf("deployment %s: its escrow account: %w", wire, err))
 			return nil
 		}
-		active := d.Deployment.State == deploymentv1.DeploymentActive
-		if active != (a.State.State == escrowtypes.StateOpen) {
+		if twice, err := k.deployments.Has(ctx, id.Key(), active+closed-class); err != nil || twice || class != d.class() {
+			broken = append(broken, fmt.Errorf("deployment %s is %s, but stored among others (%v)", wire, d.Deployment.State, err))
+		}
+		if runs := d.Deployment.State == deploymentv1.DeploymentActive; runs != (a.State.State == escrowtypes.StateOpen) {
 			broken = append(broken, fmt.Errorf("deployment %s is %s, but its escrow account is %s", wire, d.Deployment.State, a.State.State))
 		}
 		return nil

@@ -1,6 +1,7 @@
 // Package deployment keeps what tenants ask for: deployments and their groups.
 //
-// It owns the record of each deployment, its groups included, under one key. What always
+// It owns the record of each deployment, its groups included, under one key, active ones
+// apart from closed ones (store.Classes). What always
 // holds (Invariants): an active deployment has an open escrow account of its own, a closed
 // one an ended account; the groups of a closed deployment are closed or out of funds.
 // Specs of groups never change, so orders don't repeat them.
@@ -22,6 +23,7 @@ import (
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	"github.com/akash-supercloud/akash/x/escrow"
 	"github.com/akash-supercloud/akash/x/internal/key"
+	"github.com/akash-supercloud/akash/x/internal/store"
 )
 
 // ID names a deployment.
@@ -69,7 +71,7 @@ type Keeper struct {
 	authority string
 
 	schema      collections.Schema
-	deployments collections.Map[[]byte, Record]
+	deployments store.Classes[Record] // active, closed
 	params      collections.Item[types.Params]
 }
 
@@ -79,7 +81,7 @@ func NewKeeper(cdc codec.Codec, storeService corestore.KVStoreService, escrow *e
 	sb := collections.NewSchemaBuilder(storeService)
 	k := &Keeper{
 		cdc: cdc, escrow: escrow, authority: authority,
-		deployments: collections.NewMap(sb, collections.NewPrefix(1), "deployments", collections.BytesKey, recordCodec{}),
+		deployments: store.NewClasses(sb, 1, recordCodec{}, "active", "closed"),
 		params:      collections.NewItem(sb, collections.NewPrefix(0), "params", codec.CollValue[types.Params](cdc)),
 	}
 	schema, err := sb.Build()
@@ -96,7 +98,7 @@ func (k *Keeper) SetMarket(m Market) { k.market = m }
 
 // Get returns a deployment with its groups, ids filled in.
 func (k *Keeper) Get(ctx context.Context, id ID) (Record, error) {
-	d, err := k.deployments.Get(ctx, id.Key())
+	d, _, err := k.deployments.Find(ctx, id.Key())
 	if errors.Is(err, collections.ErrNotFound) {
 		return d, ErrDeploymentNotFound
 	}
@@ -114,13 +116,31 @@ func name(d *Record, id ID) {
 	}
 }
 
-// set stores the deployment. Afterwards its ids are blank.
+// Deployments are stored by class: their state.
+const (
+	active = iota
+	closed
+)
+
+func (r *Record) class() int {
+	if r.Deployment.State == deploymentv1.DeploymentActive {
+		return active
+	}
+	return closed
+}
+
+// set stores a deployment whose state hasn't changed. Afterwards its ids are blank.
 func (k *Keeper) set(ctx context.Context, id ID, d Record) error {
+	return k.move(ctx, id, store.None, d)
+}
+
+// move stores a deployment that was in class from. Afterwards its ids are blank.
+func (k *Keeper) move(ctx context.Context, id ID, from int, d Record) error {
 	d.Deployment.ID = deploymentv1.DeploymentID{}
 	for i := range d.Groups {
 		d.Groups[i].ID = deploymentv1.GroupID{}
 	}
-	return k.deployments.Set(ctx, id.Key(), d)
+	return k.deployments.Move(ctx, id.Key(), from, d.class(), d)
 }
 
 // Group returns a group and the deployment that it is part of.
@@ -224,7 +244,7 @@ func (k *Keeper) close(ctx context.Context, id ID, d Record, dry bool) error {
 			ended = append(ended, uint32(i+1))
 		}
 	}
-	if err := k.set(ctx, id, d); err != nil {
+	if err := k.move(ctx, id, active, d); err != nil {
 		return err
 	}
 	wire := id.Wire()

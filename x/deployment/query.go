@@ -19,7 +19,8 @@ func NewQueryServer(k *Keeper) types.QueryServer { return queryServer{k} }
 
 var errEmpty = status.Error(codes.InvalidArgument, "empty request")
 
-// Deployments lists deployments with their groups and escrow accounts, by owner and dseq.
+// Deployments lists deployments with their groups and escrow accounts, by owner and dseq,
+// active ones first.
 func (s queryServer) Deployments(ctx context.Context, req *types.QueryDeploymentsRequest) (*types.QueryDeploymentsResponse, error) {
 	if req == nil {
 		return nil, errEmpty
@@ -41,23 +42,26 @@ func (s queryServer) Deployments(ctx context.Context, req *types.QueryDeployment
 		prefix = key.U64(prefix, f.DSeq)
 	}
 	res := &types.QueryDeploymentsResponse{Deployments: []types.QueryDeploymentResponse{}}
-	err = page.Walk(ctx, p, 0, s.k.deployments, prefix, func(b []byte, value func() (Record, error)) (func() error, error) {
+	match := func(b []byte, value func() (Record, error)) (func() error, error) {
 		id, err := readID(b)
 		if err != nil || (f.DSeq != 0 && id.DSeq != f.DSeq) {
 			return nil, err
 		}
-		d, err := value()
-		if err != nil || (state != 0 && int32(d.Deployment.State) != state) {
-			return nil, err
-		}
 		return func() error {
+			d, err := value()
+			if err != nil {
+				return err
+			}
 			one, err := s.response(ctx, id, d)
 			if err == nil {
 				res.Deployments = append(res.Deployments, *one)
 			}
 			return err
 		}, nil
-	})
+	}
+	err = page.Classes(ctx, p, 0, s.k.deployments, prefix, func(class int) bool {
+		return state == 0 || (state == int32(deploymentv1.DeploymentActive)) == (class == active)
+	}, match)
 	if err != nil {
 		return nil, err
 	}

@@ -86,5 +86,5 @@ func (k *Keeper) postpone(ctx context.Context, id AccountID) error {
 	if err := k.due.Set(ctx, dueKey(r.Due, id)); err != nil {
 		return err
 	}
-	return k.accounts.Set(ctx, id, r)
+	return k.put(ctx, id, &r)
 }

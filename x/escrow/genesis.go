@@ -93,12 +93,13 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 		if sum := r.Funds().Add(r.Dues()); sum.IsPositive() {
 			held = held.Add(sdk.NewCoin(r.Denom, sum))
 		}
+		r.class = store.None
 		if err := k.save(ctx, id, r); err != nil {
 			return err
 		}
 	}
 	for _, p := range ended {
-		if err := k.closed.Set(ctx, closedKey(p.account, p.id), p.Payment); err != nil {
+		if err := k.ended.Move(ctx, closedKey(p.account, p.id), store.None, endedClass(&p.Payment), p.Payment); err != nil {
 			return err
 		}
 	}
@@ -109,7 +110,7 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 }
 
 // ExportGenesis returns the module's whole state, as it was settled last. Accounts are in
-// order of their keys, payments in order of accounts and payments.
+// order of their state and keys, payments in order of accounts and payments.
 func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error) {
 	g := DefaultGenesis()
 	err := k.each(ctx, func(id AccountID, r record) error {
@@ -119,17 +120,14 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 		}
 		g.Accounts = append(g.Accounts, a)
 		payments := slices.Clone(r.Payments)
-		it, err := k.closed.Iterate(ctx, new(collections.Range[[]byte]).Prefix(id))
-		if err != nil {
-			return err
-		}
-		defer it.Close()
-		for ; it.Valid(); it.Next() {
-			p, err := it.Value()
+		for _, m := range k.ended {
+			err := m.Walk(ctx, new(collections.Range[[]byte]).Prefix(id), func(_ []byte, p ledger.Payment) (bool, error) {
+				payments = append(payments, p)
+				return false, nil
+			})
 			if err != nil {
 				return err
 			}
-			payments = append(payments, p)
 		}
 		slices.SortFunc(payments, func(a, b ledger.Payment) int { return cmp.Compare(a.ID, b.ID) })
 		for _, p := range payments {
@@ -145,7 +143,10 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 }
 
 func (k *Keeper) each(ctx context.Context, fn func(AccountID, record) error) error {
-	return store.Each(ctx, k.accounts, func(id []byte, r record) error { return fn(id, r) })
+	return k.accounts.Each(ctx, func(class int, id []byte, r record) error {
+		r.class = class
+		return fn(id, r)
+	})
 }
 
 // Invariants returns every way in which escrow's state is broken; nil if none. It reads
@@ -153,11 +154,15 @@ func (k *Keeper) each(ctx context.Context, fn func(AccountID, record) error) err
 func (k *Keeper) Invariants(ctx context.Context) error {
 	var broken []error
 	held := map[string]math.Int{}
-	queued := map[string]bool{}
+	queued, seen := map[string]bool{}, map[string]bool{}
 	err := k.each(ctx, func(id AccountID, r record) error {
 		if err := r.Check(); err != nil {
 			broken = append(broken, fmt.Errorf("account %x: %w", []byte(id), err))
 		}
+		if r.class != r.wantClass() || seen[string(id)] {
+			broken = append(broken, fmt.Errorf("account %x is %d, but stored among others", []byte(id), r.State))
+		}
+		seen[string(id)] = true
 		sum, ok := held[r.Denom]
 		if !ok {
 			sum = math.ZeroInt()
@@ -207,19 +212,14 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 			broken = append(broken, fmt.Errorf("the module account holds %s of no account", c))
 		}
 	}
-	closed, err := k.closed.Iterate(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer closed.Close()
-	for ; closed.Valid(); closed.Next() {
-		kv, err := closed.KeyValue()
-		if err != nil {
-			return err
+	err = k.ended.Each(ctx, func(class int, b []byte, p ledger.Payment) error {
+		if p.State == ledger.Open || p.Check() != nil || class != endedClass(&p) {
+			broken = append(broken, fmt.Errorf("payment %x isn't one that has ended so", b))
 		}
-		if kv.Value.State == ledger.Open || kv.Value.Check() != nil {
-			broken = append(broken, fmt.Errorf("payment %x isn't one that has ended", kv.Key))
+		if !seen[string(b[:max(0, len(b)-len(p.ID))])] {
+			broken = append(broken, fmt.Errorf("payment %x belongs to no account", b))
 		}
-	}
-	return errors.Join(broken...)
+		return nil
+	})
+	return errors.Join(err, errors.Join(broken...))
 }

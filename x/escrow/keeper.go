@@ -27,6 +27,7 @@ import (
 	escrowtypes "github.com/akash-supercloud/akash/api/akash/escrow/types/v1"
 	"github.com/akash-supercloud/akash/x/escrow/ledger"
 	"github.com/akash-supercloud/akash/x/internal/key"
+	"github.com/akash-supercloud/akash/x/internal/store"
 )
 
 // BankKeeper is what escrow asks of the bank.
@@ -60,9 +61,10 @@ type Keeper struct {
 	address sdk.AccAddress
 
 	schema   collections.Schema
-	accounts collections.Map[[]byte, record]
-	// closed payments of accounts that go on, by account and payment.
-	closed collections.Map[[]byte, ledger.Payment]
+	accounts store.Classes[record]
+	// ended are payments that ended while their account went on, by account and payment:
+	// closed and overdrawn ones.
+	ended store.Classes[ledger.Payment]
 	// due are the accounts to close, by block.
 	due collections.KeySet[[]byte]
 	// grants tells who allowed a grantee to deposit: authz can't be asked by grantee.
@@ -76,10 +78,10 @@ func NewKeeper(cdc codec.Codec, storeService corestore.KVStoreService, bank Bank
 	sb := collections.NewSchemaBuilder(storeService)
 	k := &Keeper{
 		cdc: cdc, bank: bank, authz: authz, address: authtypes.NewModuleAddress(ModuleName),
-		accounts: collections.NewMap(sb, collections.NewPrefix(1), "accounts", collections.BytesKey, recordCodec{}),
-		closed:   collections.NewMap(sb, collections.NewPrefix(2), "closed_payments", collections.BytesKey, paymentCodec{}),
-		due:      collections.NewKeySet(sb, collections.NewPrefix(3), "due", collections.BytesKey),
-		grants:   collections.NewKeySet(sb, collections.NewPrefix(4), "grants", collections.BytesKey),
+		accounts: store.NewClasses(sb, 1, recordCodec{}, "open_accounts", "closed_accounts", "overdrawn_accounts"),
+		ended:    store.NewClasses(sb, 4, paymentCodec{}, "closed_payments", "overdrawn_payments"),
+		due:      collections.NewKeySet(sb, collections.NewPrefix(6), "due", collections.BytesKey),
+		grants:   collections.NewKeySet(sb, collections.NewPrefix(7), "grants", collections.BytesKey),
 	}
 	schema, err := sb.Build()
 	if err != nil {
@@ -94,8 +96,26 @@ func (k *Keeper) SetHooks(h Hooks) { k.hooks = h }
 
 func height(ctx context.Context) int64 { return sdk.UnwrapSDKContext(ctx).BlockHeight() }
 
+// Accounts, and payments that ended, are stored by class: their state.
+const (
+	open = iota
+	closed
+	overdrawn
+)
+
+// endedClass is the class of a payment that ended while its account went on.
+func endedClass(p *ledger.Payment) int {
+	if p.State == ledger.Overdrawn {
+		return 1
+	}
+	return 0
+}
+
+func (r *record) wantClass() int { return int(r.State) - int(ledger.Open) }
+
 func (k *Keeper) load(ctx context.Context, id AccountID) (record, error) {
-	r, err := k.accounts.Get(ctx, id)
+	r, class, err := k.accounts.Find(ctx, id)
+	r.class = class
 	if errors.Is(err, collections.ErrNotFound) {
 		return r, ErrAccountNotFound
 	}
@@ -121,7 +141,14 @@ func (k *Keeper) save(ctx context.Context, id AccountID, r *record) error {
 		}
 		r.Due = due
 	}
-	return k.accounts.Set(ctx, id, *r)
+	return k.put(ctx, id, r)
+}
+
+// put stores the account in its class.
+func (k *Keeper) put(ctx context.Context, id AccountID, r *record) error {
+	from := r.class
+	r.class = r.wantClass()
+	return k.accounts.Move(ctx, id, from, r.class, *r)
 }
 
 func dueKey(height int64, id AccountID) []byte {
@@ -137,7 +164,7 @@ func (k *Keeper) Open(ctx context.Context, id AccountID, signer sdk.AccAddress, 
 	if has {
 		return ErrAccountExists
 	}
-	r := record{Account: ledger.New(deposit.Amount.Denom, height(ctx))}
+	r := record{Account: ledger.New(deposit.Amount.Denom, height(ctx)), class: store.None}
 	if err := k.fill(ctx, id, &r, signer, deposit); err != nil {
 		return err
 	}
@@ -173,7 +200,7 @@ func (k *Keeper) OpenPayment(ctx context.Context, id AccountID, pid PaymentID, r
 	if r.Denom != rate.Denom {
 		return ErrInvalidDenomination.Wrapf("the account holds %s, not %s", r.Denom, rate.Denom)
 	}
-	if has, err := k.closed.Has(ctx, closedKey(id, pid)); err != nil || has {
+	if has, err := k.ended.Has(ctx, closedKey(id, pid)); err != nil || has {
 		return errors.Join(err, ErrPaymentExists)
 	}
 	if err := translate(r.OpenPayment(string(pid), string(pid.provider()), rate.Amount, height(ctx)), &r); err != nil {
@@ -251,7 +278,7 @@ func (k *Keeper) endedPayment(ctx context.Context, id AccountID, r *record, pid 
 			return p, p.State != ledger.Open, nil
 		}
 	}
-	p, err := k.closed.Get(ctx, closedKey(id, pid))
+	p, _, err := k.ended.Find(ctx, closedKey(id, pid))
 	if errors.Is(err, collections.ErrNotFound) {
 		return p, false, nil
 	}
@@ -268,7 +295,7 @@ func (k *Keeper) ClosePayment(ctx context.Context, id AccountID, pid PaymentID) 
 	if err := translate(err, &r); err != nil {
 		return err
 	}
-	if err := k.closed.Set(ctx, closedKey(id, pid), p); err != nil {
+	if err := k.ended.Move(ctx, closedKey(id, pid), store.None, endedClass(&p), p); err != nil {
 		return err
 	}
 	if err := k.save(ctx, id, &r); err != nil {
@@ -349,7 +376,7 @@ func (k *Keeper) Payment(ctx context.Context, id AccountID, pid PaymentID) (escr
 			return wirePayment(id, r.Denom, r.Payments[i])
 		}
 	}
-	p, err := k.closed.Get(ctx, closedKey(id, pid))
+	p, _, err := k.ended.Find(ctx, closedKey(id, pid))
 	if errors.Is(err, collections.ErrNotFound) {
 		return escrowtypes.Payment{}, ErrPaymentNotFound
 	} else if err != nil {

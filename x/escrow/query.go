@@ -28,7 +28,8 @@ func NewQueryServer(k *Keeper) types.QueryServer { return queryServer{k} }
 
 var errEmpty = status.Error(codes.InvalidArgument, "empty request")
 
-// Accounts lists accounts, by state and by xid: scope/owner/dseq…, or its first parts.
+// Accounts lists accounts, open ones first, by state and by xid: scope/owner/dseq…, or its
+// first parts.
 func (s queryServer) Accounts(ctx context.Context, req *types.QueryAccountsRequest) (*types.QueryAccountsResponse, error) {
 	if req == nil {
 		return nil, errEmpty
@@ -50,12 +51,12 @@ func (s queryServer) Accounts(ctx context.Context, req *types.QueryAccountsReque
 		return nil, status.Errorf(codes.InvalidArgument, "xid %q has more parts than an account's", f.XID)
 	}
 	res := &types.QueryAccountsResponse{Accounts: []escrowtypes.Account{}}
-	err = page.Walk(ctx, p, 0, s.k.accounts, prefix, func(id []byte, value func() (record, error)) (func() error, error) {
-		r, err := value()
-		if err != nil || (state != 0 && int32(r.State) != state) {
-			return nil, err
-		}
+	err = page.Classes(ctx, p, 0, s.k.accounts, prefix, ofState(state), func(id []byte, value func() (record, error)) (func() error, error) {
 		return func() error {
+			r, err := value()
+			if err != nil {
+				return err
+			}
 			if err := r.Settle(height(ctx)); err != nil {
 				return err
 			}
@@ -72,7 +73,8 @@ func (s queryServer) Accounts(ctx context.Context, req *types.QueryAccountsReque
 }
 
 // Payments lists payments, by state and by xid: scope/owner/dseq/gseq/oseq/provider, or
-// its first parts. Those that live or ended with their account come first.
+// its first parts. Those that live or ended with their account come first, open ones
+// before the others.
 func (s queryServer) Payments(ctx context.Context, req *types.QueryPaymentsRequest) (*types.QueryPaymentsResponse, error) {
 	if req == nil {
 		return nil, errEmpty
@@ -96,8 +98,11 @@ func (s queryServer) Payments(ctx context.Context, req *types.QueryPaymentsReque
 		res.Payments = append(res.Payments, w)
 		return err
 	}
-	running := func() error {
-		return page.WalkParts(ctx, p, 0, s.k.accounts, prefix, func(id []byte, r record) ([]page.Part, error) {
+	if len(prefix) == 0 {
+		prefix = []byte{byte(escrowid.ScopeDeployment)} // accounts of bids pay nobody
+	}
+	running := func(class int) error {
+		return page.WalkParts(ctx, p, byte(class), s.k.accounts[class], prefix, func(id []byte, r record) ([]page.Part, error) {
 			if err := r.Settle(height(ctx)); err != nil {
 				return nil, err
 			}
@@ -105,20 +110,20 @@ func (s queryServer) Payments(ctx context.Context, req *types.QueryPaymentsReque
 			slices.SortFunc(payments, func(a, b ledger.Payment) int { return cmp.Compare(a.ID, b.ID) })
 			var parts []page.Part
 			for _, one := range payments {
-				if bytes.HasPrefix([]byte(one.ID), pid) && (state == 0 || int32(one.State) == state) {
+				if bytes.HasPrefix([]byte(one.ID), pid) {
 					parts = append(parts, page.Part{Key: []byte(one.ID), Emit: func() error { return add(id, r.Denom, one) }})
 				}
 			}
 			return parts, nil
 		})
 	}
-	ended := func() error {
-		return page.Walk(ctx, p, 1, s.k.closed, append(prefix, pid...), func(b []byte, value func() (ledger.Payment, error)) (func() error, error) {
-			one, err := value()
-			if err != nil || (state != 0 && int32(one.State) != state) {
-				return nil, err
-			}
+	ended := func(class int) error {
+		return page.Walk(ctx, p, byte(len(s.k.accounts)+class), s.k.ended[class], append(prefix, pid...), func(b []byte, value func() (ledger.Payment, error)) (func() error, error) {
 			return func() error {
+				one, err := value()
+				if err != nil {
+					return err
+				}
 				id := AccountID(b[:len(b)-len(one.ID)])
 				r, err := s.k.load(ctx, id)
 				if err != nil {
@@ -128,11 +133,28 @@ func (s queryServer) Payments(ctx context.Context, req *types.QueryPaymentsReque
 			}, nil
 		})
 	}
-	if err := p.Sections(running, ended); err != nil {
+	wanted := ofState(state)
+	var walks []func() error
+	for class := range s.k.accounts {
+		if wanted(class) {
+			walks = append(walks, func() error { return running(class) })
+		}
+	}
+	for class := range s.k.ended {
+		if wanted(closed + class) {
+			walks = append(walks, func() error { return ended(class) })
+		}
+	}
+	if err := p.Sections(walks...); err != nil {
 		return nil, err
 	}
 	res.Pagination = p.Response()
 	return res, nil
+}
+
+// ofState says which classes hold what is in a state; all, where it is 0.
+func ofState(state int32) func(class int) bool {
+	return func(class int) bool { return state == 0 || int(state)-int(ledger.Open) == class }
 }
 
 // parsePrefix reads the first parts of an account's or payment's text form into the key

@@ -17,6 +17,8 @@ type record struct {
 	ledger.Account
 	// Due is the block in whose queue the account waits to be closed; 0: in none.
 	Due int64
+
+	class int // where it was found; store.None: new
 }
 
 // recordCodec stores an account in few bytes. Addresses of payments are part of their ids.

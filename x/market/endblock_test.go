@@ -1,12 +1,15 @@
 package market
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	types "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
 	"github.com/akash-supercloud/akash/x/deployment"
 	"github.com/akash-supercloud/akash/x/escrow"
+	"github.com/akash-supercloud/akash/x/internal/store"
 )
 
 // TestEndBlockIsBounded lets more accounts run dry in one block than a block may close. The
@@ -77,13 +80,21 @@ func TestInvariantsNotice(t *testing.T) {
 			return s.bank.SendCoins(s.ctx, s.addr("alice"), authAddress(escrow.ModuleName), coins("1uact"))
 		},
 		"order lost": func(s *scenario) error {
-			return s.market.orders.Remove(s.ctx, orderID{id(s), 1, 1}.Key())
+			return s.market.orders[orderActive].Remove(s.ctx, orderID{id(s), 1, 1}.Key())
 		},
 		"bid lost": func(s *scenario) error {
-			return s.market.entries.Remove(s.ctx, bidID{orderID{id(s), 1, 1}, s.addr("prov")}.Key())
+			return s.market.entries[leaseActive].Remove(s.ctx, bidID{orderID{id(s), 1, 1}, s.addr("prov")}.Key())
 		},
 		"index lost": func(s *scenario) error {
-			return s.market.byProvider.Remove(s.ctx, bidID{orderID{id(s), 1, 1}, s.addr("prov")}.providerKey())
+			return s.market.byProvider.Remove(s.ctx, bidID{orderID{id(s), 1, 1}, s.addr("prov")}.providerKey(leaseActive))
+		},
+		"order twice": func(s *scenario) error {
+			return s.market.setOrder(s.ctx, orderID{id(s), 1, 1}, store.None, order{State: types.OrderClosed})
+		},
+		"bid among others": func(s *scenario) error {
+			bid := bidID{orderID{id(s), 1, 1}, s.addr("prov")}
+			e, _, err := s.market.entry(s.ctx, bid)
+			return errors.Join(err, s.market.entries.Move(s.ctx, bid.Key(), leaseActive, leaseClosed, e))
 		},
 		"account closed": func(s *scenario) error { return s.chain.escrow.CloseAccount(s.ctx, id(s).Account(), false) },
 	} {

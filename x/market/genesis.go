@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"cosmossdk.io/collections"
-
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	deploymentv1beta4 "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
@@ -87,7 +85,7 @@ func readGenesis(g *types.GenesisState) (c contents, err error) {
 		case b.State == types.BidOpen || b.State == types.BidActive:
 			return c, fmt.Errorf("bids[%d]: the bid is %s, but its order is %s", i, b.State, o.State)
 		}
-		e := &genesisEntry{id, entry{Bid: b}}
+		e := &genesisEntry{id, entry{Bid: b, stored: store.None}}
 		entries[string(id.Key())] = e
 		c.entries = append(c.entries, e)
 	}
@@ -105,6 +103,11 @@ func readGenesis(g *types.GenesisState) (c contents, err error) {
 			return c, fmt.Errorf("leases[%d]: the lease is %s, but its bid is %s", i, l.State, e.Bid.State)
 		}
 		e.Lease = &l
+	}
+	for _, e := range c.entries {
+		if e.class() < 0 {
+			return c, fmt.Errorf("bid %s is %s, which doesn't fit its lease", e.Bid.ID, e.Bid.State)
+		}
 	}
 	for i, o := range c.orders {
 		if o.State == types.OrderActive && (len(o.Bids) != 1 || entries[string(bidID{o.id, sdk.AccAddress(o.Bids[0])}.Key())].Lease == nil) {
@@ -124,11 +127,7 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 		return err
 	}
 	for _, o := range c.orders {
-		m := k.orders
-		if o.State == types.OrderOpen {
-			m = k.open
-		}
-		if err := m.Set(ctx, o.id.Key(), o.order); err != nil {
+		if err := k.setOrder(ctx, o.id, store.None, o.order); err != nil {
 			return err
 		}
 		if err := k.deployment.SetOrders(ctx, o.id.ID, o.id.gseq, o.id.oseq); err != nil {
@@ -136,18 +135,15 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 		}
 	}
 	for _, e := range c.entries {
-		if err := k.entries.Set(ctx, e.id.Key(), e.entry); err != nil {
-			return err
-		}
-		if err := k.byProvider.Set(ctx, e.id.providerKey()); err != nil {
+		if err := k.setEntry(ctx, e.id, e.entry); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ExportGenesis returns the module's whole state: orders, open ones first, bids and leases,
-// each in order of their ids.
+// ExportGenesis returns the module's whole state: orders, bids and leases, each in order of
+// their states, open ones first, and ids.
 func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error) {
 	g := DefaultGenesis()
 	p, err := k.Params(ctx)
@@ -175,28 +171,23 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 }
 
 func (k *Keeper) eachOrder(ctx context.Context, fn func(orderID, order) error) error {
-	for _, m := range []collections.Map[[]byte, order]{k.open, k.orders} {
-		err := store.Each(ctx, m, func(b []byte, o order) error {
-			id, err := readOrderID(b)
-			if err != nil {
-				return err
-			}
-			return fn(id, o)
-		})
+	return k.orders.Each(ctx, func(_ int, b []byte, o order) error {
+		id, err := readOrderID(b)
 		if err != nil {
 			return err
 		}
-	}
-	return nil
+		return fn(id, o)
+	})
 }
 
 func (k *Keeper) eachBid(ctx context.Context, fn func(bidID, entry) error) error {
-	return store.Each(ctx, k.entries, func(b []byte, e entry) error {
+	return k.entries.Each(ctx, func(class int, b []byte, e entry) error {
 		id, err := readBidID(b)
 		if err != nil {
 			return err
 		}
 		e.name(id)
+		e.stored = class
 		return fn(id, e)
 	})
 }
@@ -207,6 +198,7 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 	var broken []error
 	bad := func(format string, args ...any) { broken = append(broken, fmt.Errorf(format, args...)) }
 
+	seen := map[string]bool{}              // all orders, then all bids
 	listed := map[string]types.Bid_State{} // bids that a live order lists
 	live := map[string]uint32{}            // live orders by group
 	orders := map[string]uint32{}          // latest orders by group
@@ -236,15 +228,17 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 		default:
 			bad("order %s is %s", id.wire(), o.State)
 		}
-		if has, err := k.open.Has(ctx, id.Key()); err != nil || has != (o.State == types.OrderOpen) {
-			bad("order %s is %s, in the wrong store (%v)", id.wire(), o.State, err)
+		if _, class, err := k.orders.Find(ctx, id.Key()); err != nil || class != o.class() || seen[string(id.Key())] {
+			bad("order %s is %s, but stored among others (%v)", id.wire(), o.State, err)
 		}
+		seen[string(id.Key())] = true
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	bids := 0
+	clear(seen)
 	err = k.eachBid(ctx, func(id bidID, e entry) error {
 		bids++
 		wire := id.wire()
@@ -254,7 +248,11 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 			bad("bid %s is %s, but no order lists it", wire, e.Bid.State)
 		}
 		delete(listed, string(id.Key()))
-		if has, err := k.byProvider.Has(ctx, id.providerKey()); err != nil || !has {
+		if e.stored != e.class() || seen[string(id.Key())] {
+			bad("bid %s is %s, but stored among others", wire, e.Bid.State)
+		}
+		seen[string(id.Key())] = true
+		if has, err := k.byProvider.Has(ctx, id.providerKey(e.stored)); err != nil || !has {
 			bad("bid %s isn't in the index by provider (%v)", wire, err)
 		}
 		a, err := k.escrow.Account(ctx, id.account())

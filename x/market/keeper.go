@@ -1,7 +1,7 @@
 // Package market keeps orders, bids and leases, and moves them through their states.
 //
 // It owns the record of each order, and one record for each bid and the lease that it
-// became. What always holds (Invariants): an open group has exactly one open or active
+// became, each stored by class (store.Classes): what lists can be filtered by. What always holds (Invariants): an open group has exactly one open or active
 // order; an open order lists exactly its open bids; an active order has one active bid with
 // one running lease, whose payment is open; every other bid, lease and deposit has ended.
 package market
@@ -24,7 +24,7 @@ import (
 	providerv1beta4 "github.com/akash-supercloud/akash/api/akash/provider/v1beta4"
 	"github.com/akash-supercloud/akash/x/deployment"
 	"github.com/akash-supercloud/akash/x/escrow"
-	"github.com/akash-supercloud/akash/x/internal/key"
+	"github.com/akash-supercloud/akash/x/internal/store"
 )
 
 // ProviderKeeper is what the market asks of the registry of providers.
@@ -56,11 +56,10 @@ type Keeper struct {
 
 	schema collections.Schema
 	params collections.Item[types.Params]
-	// open are the open orders; orders all others. Who looks for work reads the first only.
-	open   collections.Map[[]byte, order]
-	orders collections.Map[[]byte, order]
-	// entries are bids and leases by order and provider, byProvider the same the other way.
-	entries    collections.Map[[]byte, entry]
+	orders store.Classes[order]
+	// entries are bids and leases by order and provider, byProvider the same the other way,
+	// the class in the key.
+	entries    store.Classes[entry]
 	byProvider collections.KeySet[[]byte]
 }
 
@@ -73,13 +72,16 @@ func NewKeeper(cdc codec.Codec, storeService corestore.KVStoreService, escrow *e
 	provider ProviderKeeper, audit AuditKeeper, _ AccountKeeper, _ BankKeeper, authority string,
 ) *Keeper {
 	sb := collections.NewSchemaBuilder(storeService)
+	var names []string
+	for _, c := range entryClasses {
+		names = append(names, c.name)
+	}
 	k := &Keeper{
 		cdc: cdc, escrow: escrow, deployment: deployment, provider: provider, audit: audit, authority: authority,
 		params:     collections.NewItem(sb, collections.NewPrefix(0), "params", codec.CollValue[types.Params](cdc)),
-		open:       collections.NewMap(sb, collections.NewPrefix(1), "open_orders", collections.BytesKey, orderCodec{}),
-		orders:     collections.NewMap(sb, collections.NewPrefix(2), "orders", collections.BytesKey, orderCodec{}),
-		entries:    collections.NewMap(sb, collections.NewPrefix(3), "bids", collections.BytesKey, entryCodec{}),
+		orders:     store.NewClasses(sb, 1, orderCodec{}, "open_orders", "active_orders", "closed_orders"),
 		byProvider: collections.NewKeySet(sb, collections.NewPrefix(4), "by_provider", collections.BytesKey),
+		entries:    store.NewClasses(sb, 16, entryCodec{}, names...),
 	}
 	schema, err := sb.Build()
 	if err != nil {
@@ -109,31 +111,53 @@ func (k *Keeper) ReclamationBounds(ctx context.Context) (least, most time.Durati
 
 // order returns an order in whatever state.
 func (k *Keeper) order(ctx context.Context, id orderID) (order, error) {
-	b := id.Key()
-	o, err := k.open.Get(ctx, b)
-	if errors.Is(err, collections.ErrNotFound) {
-		o, err = k.orders.Get(ctx, b)
-	}
+	o, _, err := k.orders.Find(ctx, id.Key())
 	if errors.Is(err, collections.ErrNotFound) {
 		return o, ErrOrderNotFound
 	}
 	return o, err
 }
 
-// entry returns a bid with its lease, if it has one; false if there is no such bid.
-func (k *Keeper) entry(ctx context.Context, id bidID) (entry, bool, error) {
-	e, err := k.entries.Get(ctx, id.Key())
+// setOrder stores an order that was in class from, or store.None, by its state.
+func (k *Keeper) setOrder(ctx context.Context, id orderID, from int, o order) error {
+	return k.orders.Move(ctx, id.Key(), from, o.class(), o)
+}
+
+// entry returns a bid with its lease, if it has one; false if there is no such bid in the
+// classes given, or in any, if none is.
+func (k *Keeper) entry(ctx context.Context, id bidID, classes ...int) (entry, bool, error) {
+	e, class, err := k.entries.Find(ctx, id.Key(), classes...)
 	if errors.Is(err, collections.ErrNotFound) {
 		return e, false, nil
 	}
+	e.stored = class
 	e.name(id)
 	return e, err == nil, err
+}
+
+// setEntry stores a bid by its state and that of its lease, and moves it in the index.
+func (k *Keeper) setEntry(ctx context.Context, id bidID, e entry) error {
+	class := e.class()
+	if class < 0 {
+		return ErrInternal.Wrapf("bid %s is %s with the lease %v", id.wire(), e.Bid.State, e.Lease)
+	}
+	if class != e.stored {
+		if e.stored != store.None {
+			if err := k.byProvider.Remove(ctx, id.providerKey(e.stored)); err != nil {
+				return err
+			}
+		}
+		if err := k.byProvider.Set(ctx, id.providerKey(class)); err != nil {
+			return err
+		}
+	}
+	return k.entries.Move(ctx, id.Key(), e.stored, class, e)
 }
 
 // OpenOrder opens order number oseq of a group.
 func (k *Keeper) OpenOrder(ctx context.Context, id deployment.ID, gseq, oseq uint32) error {
 	oid := orderID{id, gseq, oseq}
-	if err := k.open.Set(ctx, oid.Key(), order{State: types.OrderOpen, CreatedAt: height(ctx)}); err != nil {
+	if err := k.setOrder(ctx, oid, store.None, order{State: types.OrderOpen, CreatedAt: height(ctx)}); err != nil {
 		return err
 	}
 	return emit(ctx, &marketv1.EventOrderCreated{ID: oid.wire()})
@@ -164,12 +188,9 @@ func (k *Keeper) CloseOrder(ctx context.Context, id deployment.ID, gseq, oseq ui
 }
 
 func (k *Keeper) closeOpenOrder(ctx context.Context, id orderID, o order) error {
-	if err := k.open.Remove(ctx, id.Key()); err != nil {
-		return err
-	}
 	bids := o.Bids
 	o.State, o.Bids = types.OrderClosed, nil
-	if err := k.orders.Set(ctx, id.Key(), o); err != nil {
+	if err := k.setOrder(ctx, id, orderOpen, o); err != nil {
 		return err
 	}
 	if err := emit(ctx, &marketv1.EventOrderClosed{ID: id.wire()}); err != nil {
@@ -185,7 +206,7 @@ func (k *Keeper) closeOpenOrder(ctx context.Context, id orderID, o order) error 
 
 // endBid ends an open bid, as lost or closed, and gives its deposit back.
 func (k *Keeper) endBid(ctx context.Context, id bidID, state types.Bid_State) error {
-	e, found, err := k.entry(ctx, id)
+	e, found, err := k.entry(ctx, id, bidOpen)
 	if err != nil {
 		return err
 	}
@@ -193,7 +214,7 @@ func (k *Keeper) endBid(ctx context.Context, id bidID, state types.Bid_State) er
 		return ErrInternal.Wrapf("bid %s isn't open, but its order lists it", id.wire())
 	}
 	e.Bid.State = state
-	if err := k.entries.Set(ctx, id.Key(), e); err != nil {
+	if err := k.setEntry(ctx, id, e); err != nil {
 		return err
 	}
 	if err := emitBidEnded(ctx, e.Bid.ID, state); err != nil {
@@ -208,7 +229,7 @@ func (k *Keeper) closeActiveOrder(ctx context.Context, id orderID, o order, end 
 		return ErrInternal.Wrapf("active order %s has %d winners", id.wire(), len(o.Bids))
 	}
 	bid := bidID{id, sdk.AccAddress(o.Bids[0])}
-	e, found, err := k.entry(ctx, bid)
+	e, found, err := k.entry(ctx, bid, leaseActive, leaseReclaiming)
 	if err != nil {
 		return err
 	}
@@ -216,12 +237,12 @@ func (k *Keeper) closeActiveOrder(ctx context.Context, id orderID, o order, end 
 		return ErrInternal.Wrapf("active order %s has no active bid", id.wire())
 	}
 	o.State, o.Bids = types.OrderClosed, nil
-	if err := k.orders.Set(ctx, id.Key(), o); err != nil {
+	if err := k.setOrder(ctx, id, orderActive, o); err != nil {
 		return err
 	}
 	e.Bid.State = types.BidClosed
 	e.Lease.State, e.Lease.Reason, e.Lease.ClosedOn = end.Lease, end.Reason, height(ctx)
-	if err := k.entries.Set(ctx, bid.Key(), e); err != nil {
+	if err := k.setEntry(ctx, bid, e); err != nil {
 		return err
 	}
 	if err := emit(ctx, &marketv1.EventOrderClosed{ID: id.wire()}); err != nil {
@@ -243,23 +264,14 @@ func (k *Keeper) closeActiveOrder(ctx context.Context, id orderID, o order, end 
 
 // HasActiveLeases reports whether a provider serves anyone.
 func (k *Keeper) HasActiveLeases(ctx context.Context, provider sdk.AccAddress) (bool, error) {
-	it, err := k.byProvider.Iterate(ctx, new(collections.Range[[]byte]).Prefix(key.Addr(nil, provider)))
-	if err != nil {
-		return false, err
-	}
-	defer it.Close()
-	for ; it.Valid(); it.Next() {
-		b, err := it.Key()
+	for _, class := range []int{leaseActive, leaseReclaiming} {
+		it, err := k.byProvider.Iterate(ctx, new(collections.Range[[]byte]).Prefix(providerPrefix(provider, class)))
 		if err != nil {
 			return false, err
 		}
-		id, err := readProviderKey(b)
-		if err != nil {
-			return false, err
-		}
-		e, _, err := k.entry(ctx, id)
-		if err != nil || e.Bid.State == types.BidActive {
-			return err == nil, err
+		has := it.Valid()
+		if err := it.Close(); err != nil || has {
+			return has, err
 		}
 	}
 	return false, nil

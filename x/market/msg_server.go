@@ -15,6 +15,7 @@ import (
 	types "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
 	"github.com/akash-supercloud/akash/match"
 	"github.com/akash-supercloud/akash/x/deployment"
+	"github.com/akash-supercloud/akash/x/internal/store"
 )
 
 type msgServer struct{ k *Keeper }
@@ -67,7 +68,8 @@ func (s msgServer) CreateBid(ctx context.Context, m *types.MsgCreateBid) (*types
 	if err := checkWindow(m, d.Deployment.Reclamation, &params); err != nil {
 		return nil, err
 	}
-	if has, err := k.entries.Has(ctx, id.Key()); err != nil {
+	// An open order's bids that have ended are closed; the open ones it lists.
+	if has, err := k.entries.Has(ctx, id.Key(), bidClosed); err != nil {
 		return nil, err
 	} else if has {
 		return nil, ErrBidExists
@@ -75,15 +77,12 @@ func (s msgServer) CreateBid(ctx context.Context, m *types.MsgCreateBid) (*types
 
 	e := entry{Bid: types.Bid{
 		ID: m.ID, State: types.BidOpen, Price: m.Price, CreatedAt: height(ctx), ResourcesOffer: m.ResourcesOffer, ReclamationWindow: m.ReclamationWindow,
-	}}
-	if err := k.entries.Set(ctx, id.Key(), e); err != nil {
-		return nil, err
-	}
-	if err := k.byProvider.Set(ctx, id.providerKey()); err != nil {
+	}, stored: store.None}
+	if err := k.setEntry(ctx, id, e); err != nil {
 		return nil, err
 	}
 	o.Bids = append(o.Bids, string(id.provider))
-	if err := k.open.Set(ctx, id.orderID.Key(), o); err != nil {
+	if err := k.setOrder(ctx, id.orderID, orderOpen, o); err != nil {
 		return nil, err
 	}
 	if err := emit(ctx, &marketv1.EventBidCreated{ID: m.ID, Price: m.Price}); err != nil {
@@ -173,7 +172,7 @@ func (s msgServer) CloseBid(ctx context.Context, m *types.MsgCloseBid) (*types.M
 	}
 	if e.Bid.State == types.BidOpen {
 		o.remove(id.provider)
-		if err := k.open.Set(ctx, id.orderID.Key(), o); err != nil {
+		if err := k.setOrder(ctx, id.orderID, orderOpen, o); err != nil {
 			return nil, err
 		}
 		return &types.MsgCloseBidResponse{}, k.endBid(ctx, id, types.BidClosed)
@@ -242,15 +241,12 @@ func (s msgServer) CreateLease(ctx context.Context, m *types.MsgCreateLease) (*t
 	if w := e.Bid.ReclamationWindow; w != nil {
 		e.Lease.Reclamation = &marketv1.Reclamation{Window: *w}
 	}
-	if err := k.entries.Set(ctx, id.Key(), e); err != nil {
-		return nil, err
-	}
-	if err := k.open.Remove(ctx, id.orderID.Key()); err != nil {
+	if err := k.setEntry(ctx, id, e); err != nil {
 		return nil, err
 	}
 	bids := o.Bids
 	o.State, o.Bids = types.OrderActive, []string{string(id.provider)}
-	if err := k.orders.Set(ctx, id.orderID.Key(), o); err != nil {
+	if err := k.setOrder(ctx, id.orderID, orderOpen, o); err != nil {
 		return nil, err
 	}
 	if err := emit(ctx, &marketv1.EventLeaseCreated{ID: m.BidID.LeaseID(), Price: e.Bid.Price}); err != nil {
@@ -367,7 +363,7 @@ func (s msgServer) LeaseStartReclaim(ctx context.Context, m *types.MsgLeaseStart
 	r.StartedAt = height(ctx)
 	r.Deadline = sdk.UnwrapSDKContext(ctx).BlockTime().Add(r.Window).Unix()
 	r.Reason = m.Reason
-	if err := k.entries.Set(ctx, id.Key(), e); err != nil {
+	if err := k.setEntry(ctx, id, e); err != nil {
 		return nil, err
 	}
 	return &types.MsgLeaseStartReclaimResponse{}, emit(ctx, &marketv1.EventLeaseReclaimStarted{ID: m.ID, Reason: m.Reason, Deadline: r.Deadline})

@@ -1,7 +1,6 @@
 package market
 
 import (
-	"bytes"
 	"context"
 
 	"google.golang.org/grpc/codes"
@@ -49,7 +48,7 @@ func (f *filter) matches(id orderID) bool {
 	return (f.dseq == 0 || f.dseq == id.DSeq) && (f.gseq == 0 || f.gseq == id.gseq) && (f.oseq == 0 || f.oseq == id.oseq)
 }
 
-// Orders lists orders, open ones first.
+// Orders lists orders, open ones first, then active ones.
 func (s queryServer) Orders(ctx context.Context, req *types.QueryOrdersRequest) (*types.QueryOrdersResponse, error) {
 	if req == nil {
 		return nil, errEmpty
@@ -74,26 +73,20 @@ func (s queryServer) Orders(ctx context.Context, req *types.QueryOrdersRequest) 
 		if err != nil || !ids.matches(id) {
 			return nil, err
 		}
-		o, err := value()
-		if err != nil || (state != 0 && int32(o.State) != state) {
-			return nil, err
-		}
 		return func() error {
+			o, err := value()
+			if err != nil {
+				return err
+			}
 			w, err := specs.order(ctx, id, o)
 			res.Orders = append(res.Orders, w)
 			return err
 		}, nil
 	}
-	section := func(n byte, m collections.Map[[]byte, order], wanted bool) func() error {
-		return func() error {
-			if !wanted {
-				return nil
-			}
-			return page.Walk(ctx, p, n, m, ids.prefix, match)
-		}
-	}
-	open := state == int32(types.OrderOpen)
-	if err := p.Sections(section(0, s.k.open, state == 0 || open), section(1, s.k.orders, !open)); err != nil {
+	err = page.Classes(ctx, p, 0, s.k.orders, ids.prefix, func(class int) bool {
+		return state == 0 || int(state)-int(types.OrderOpen) == class
+	}, match)
+	if err != nil {
 		return nil, err
 	}
 	res.Pagination = p.Response()
@@ -143,47 +136,58 @@ func (s queryServer) Order(ctx context.Context, req *types.QueryOrderRequest) (*
 	return &types.QueryOrderResponse{Order: w}, nil
 }
 
-// eachEntry walks bids, by owner or, where only a provider is given, by provider.
-func (k *Keeper) eachEntry(ctx context.Context, p *page.Pager, ids filter, provider string, visit func(bidID, *entry) func() error) error {
+// eachEntry walks the bids of the wanted classes: a provider's by the index, others by owner.
+func (k *Keeper) eachEntry(ctx context.Context, p *page.Pager, ids filter, provider string, wanted func(class int) bool, emit func(bidID, *entry) error) error {
 	who, err := page.Owner(provider)
 	if err != nil {
 		return err
 	}
-	match := func(id bidID, value func() (entry, error)) (func() error, error) {
-		if !ids.matches(id.orderID) || (who != nil && !bytes.Equal(who[1:], id.provider)) {
-			return nil, nil
-		}
-		e, err := value()
-		if err != nil {
-			return nil, err
-		}
-		e.name(id)
-		return visit(id, &e), nil
-	}
-	if len(ids.prefix) == 0 && who != nil {
-		set := collections.Map[[]byte, collections.NoValue](k.byProvider)
-		return page.Walk(ctx, p, 1, set, who, func(b []byte, _ func() (collections.NoValue, error)) (func() error, error) {
-			id, err := readProviderKey(b)
-			if err != nil {
+	if who == nil {
+		return page.Classes(ctx, p, 0, k.entries, ids.prefix, wanted, func(b []byte, value func() (entry, error)) (func() error, error) {
+			id, err := readBidID(b)
+			if err != nil || !ids.matches(id.orderID) {
 				return nil, err
 			}
-			return match(id, func() (entry, error) { return k.entries.Get(ctx, id.Key()) })
+			return func() error {
+				e, err := value()
+				if err != nil {
+					return err
+				}
+				e.name(id)
+				return emit(id, &e)
+			}, nil
 		})
 	}
-	prefix := ids.prefix
-	if who != nil && ids.dseq != 0 && ids.gseq != 0 && ids.oseq != 0 {
-		prefix = append(bytes.Clone(prefix), who[1:]...)
-	}
-	return page.Walk(ctx, p, 0, k.entries, prefix, func(b []byte, value func() (entry, error)) (func() error, error) {
-		id, err := readBidID(b)
-		if err != nil {
-			return nil, err
+	index := collections.Map[[]byte, collections.NoValue](k.byProvider)
+	var walks []func() error
+	for class := range k.entries {
+		if !wanted(class) {
+			continue
 		}
-		return match(id, value)
-	})
+		walks = append(walks, func() error {
+			prefix := append(providerPrefix(who[1:], class), ids.prefix...)
+			return page.Walk(ctx, p, byte(class), index, prefix, func(b []byte, _ func() (collections.NoValue, error)) (func() error, error) {
+				id, _, err := readProviderKey(b)
+				if err != nil || !ids.matches(id.orderID) {
+					return nil, err
+				}
+				return func() error {
+					e, found, err := k.entry(ctx, id, class)
+					if err == nil && !found {
+						err = ErrInternal.Wrapf("bid %s is in the index by provider only", id.wire())
+					}
+					if err != nil {
+						return err
+					}
+					return emit(id, &e)
+				}, nil
+			})
+		})
+	}
+	return p.Sections(walks...)
 }
 
-// Bids lists bids with the escrow accounts of their deposits.
+// Bids lists bids, open ones first, with the escrow accounts of their deposits.
 func (s queryServer) Bids(ctx context.Context, req *types.QueryBidsRequest) (*types.QueryBidsResponse, error) {
 	if req == nil {
 		return nil, errEmpty
@@ -202,17 +206,15 @@ func (s queryServer) Bids(ctx context.Context, req *types.QueryBidsRequest) (*ty
 		return nil, err
 	}
 	res := &types.QueryBidsResponse{Bids: []types.QueryBidResponse{}}
-	err = s.k.eachEntry(ctx, p, ids, f.Provider, func(id bidID, e *entry) func() error {
-		if f.BSeq != e.Bid.ID.BSeq || (state != 0 && int32(e.Bid.State) != state) {
-			return nil
+	wanted := func(class int) bool {
+		return f.BSeq == 0 && (state == 0 || int32(entryClasses[class].bid) == state)
+	}
+	err = s.k.eachEntry(ctx, p, ids, f.Provider, wanted, func(id bidID, e *entry) error {
+		w, err := s.bid(ctx, id, e)
+		if err == nil {
+			res.Bids = append(res.Bids, *w)
 		}
-		return func() error {
-			w, err := s.bid(ctx, id, e)
-			if err == nil {
-				res.Bids = append(res.Bids, *w)
-			}
-			return err
-		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -248,7 +250,7 @@ func (s queryServer) Bid(ctx context.Context, req *types.QueryBidRequest) (*type
 	return s.bid(ctx, id, &e)
 }
 
-// Leases lists leases with their payments as of the current block.
+// Leases lists leases, running ones first, with their payments as of the current block.
 func (s queryServer) Leases(ctx context.Context, req *types.QueryLeasesRequest) (*types.QueryLeasesResponse, error) {
 	if req == nil {
 		return nil, errEmpty
@@ -267,17 +269,16 @@ func (s queryServer) Leases(ctx context.Context, req *types.QueryLeasesRequest) 
 		return nil, err
 	}
 	res := &types.QueryLeasesResponse{Leases: []types.QueryLeaseResponse{}}
-	err = s.k.eachEntry(ctx, p, ids, f.Provider, func(id bidID, e *entry) func() error {
-		if e.Lease == nil || f.BSeq != e.Lease.ID.BSeq || (state != 0 && int32(e.Lease.State) != state) {
-			return nil
+	wanted := func(class int) bool {
+		lease := entryClasses[class].lease
+		return f.BSeq == 0 && lease != 0 && (state == 0 || int32(lease) == state)
+	}
+	err = s.k.eachEntry(ctx, p, ids, f.Provider, wanted, func(id bidID, e *entry) error {
+		w, err := s.lease(ctx, id, e)
+		if err == nil {
+			res.Leases = append(res.Leases, *w)
 		}
-		return func() error {
-			w, err := s.lease(ctx, id, e)
-			if err == nil {
-				res.Leases = append(res.Leases, *w)
-			}
-			return err
-		}
+		return err
 	})
 	if err != nil {
 		return nil, err

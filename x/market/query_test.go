@@ -12,7 +12,6 @@ import (
 	escrowv1 "github.com/akash-supercloud/akash/api/akash/escrow/v1"
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	types "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
-	"github.com/akash-supercloud/akash/x/deployment"
 	"github.com/akash-supercloud/akash/x/escrow"
 )
 
@@ -39,7 +38,7 @@ func market(t *testing.T) *scenario {
 }
 
 // pages goes through a list page by page and returns the ids on each.
-func pages(t *testing.T, limit uint64, reverse bool, list func(*query.PageRequest) ([]string, *query.PageResponse, error)) (all []string, n int) {
+func pages(t *testing.T, limit uint64, reverse bool, list lister) (all []string, n int) {
 	t.Helper()
 	req := &query.PageRequest{Limit: limit, Reverse: reverse}
 	for {
@@ -64,82 +63,11 @@ func pages(t *testing.T, limit uint64, reverse bool, list func(*query.PageReques
 func TestListsByPage(t *testing.T) {
 	s := market(t)
 	alice, p2 := s.addr("alice").String(), s.addr("p2").String()
-	q, dq, eq := NewQueryServer(s.market), deployment.NewQueryServer(s.chain.deployment), escrow.NewQueryServer(s.chain.escrow)
-	orders := func(f types.OrderFilters) func(*query.PageRequest) ([]string, *query.PageResponse, error) {
-		return func(p *query.PageRequest) (ids []string, _ *query.PageResponse, _ error) {
-			r, err := q.Orders(s.ctx, &types.QueryOrdersRequest{Filters: f, Pagination: p})
-			if err != nil {
-				return nil, nil, err
-			}
-			for _, o := range r.Orders {
-				ids = append(ids, o.ID.String()+" "+o.State.String())
-			}
-			return ids, r.Pagination, nil
-		}
-	}
-	bids := func(f types.BidFilters) func(*query.PageRequest) ([]string, *query.PageResponse, error) {
-		return func(p *query.PageRequest) (ids []string, _ *query.PageResponse, _ error) {
-			r, err := q.Bids(s.ctx, &types.QueryBidsRequest{Filters: f, Pagination: p})
-			if err != nil {
-				return nil, nil, err
-			}
-			for _, b := range r.Bids {
-				ids = append(ids, b.Bid.ID.String()+" "+b.Bid.State.String())
-			}
-			return ids, r.Pagination, nil
-		}
-	}
-	leases := func(f marketv1.LeaseFilters) func(*query.PageRequest) ([]string, *query.PageResponse, error) {
-		return func(p *query.PageRequest) (ids []string, _ *query.PageResponse, _ error) {
-			r, err := q.Leases(s.ctx, &types.QueryLeasesRequest{Filters: f, Pagination: p})
-			if err != nil {
-				return nil, nil, err
-			}
-			for _, l := range r.Leases {
-				ids = append(ids, l.Lease.ID.String()+" "+l.Lease.State.String())
-			}
-			return ids, r.Pagination, nil
-		}
-	}
-	deployments := func(f deploymentv1beta4.DeploymentFilters) func(*query.PageRequest) ([]string, *query.PageResponse, error) {
-		return func(p *query.PageRequest) (ids []string, _ *query.PageResponse, _ error) {
-			r, err := dq.Deployments(s.ctx, &deploymentv1beta4.QueryDeploymentsRequest{Filters: f, Pagination: p})
-			if err != nil {
-				return nil, nil, err
-			}
-			for _, d := range r.Deployments {
-				ids = append(ids, d.Deployment.ID.String()+" "+d.Deployment.State.String())
-			}
-			return ids, r.Pagination, nil
-		}
-	}
-	accounts := func(state, xid string) func(*query.PageRequest) ([]string, *query.PageResponse, error) {
-		return func(p *query.PageRequest) (ids []string, _ *query.PageResponse, _ error) {
-			r, err := eq.Accounts(s.ctx, &escrowv1.QueryAccountsRequest{State: state, XID: xid, Pagination: p})
-			if err != nil {
-				return nil, nil, err
-			}
-			for _, a := range r.Accounts {
-				ids = append(ids, a.ID.Scope.String()+"/"+a.ID.XID+" "+a.State.State.String())
-			}
-			return ids, r.Pagination, nil
-		}
-	}
-	payments := func(state, xid string) func(*query.PageRequest) ([]string, *query.PageResponse, error) {
-		return func(p *query.PageRequest) (ids []string, _ *query.PageResponse, _ error) {
-			r, err := eq.Payments(s.ctx, &escrowv1.QueryPaymentsRequest{State: state, XID: xid, Pagination: p})
-			if err != nil {
-				return nil, nil, err
-			}
-			for _, a := range r.Payments {
-				ids = append(ids, a.ID.AID.XID+"/"+a.ID.XID+" "+a.State.State.String())
-			}
-			return ids, r.Pagination, nil
-		}
-	}
+	l, q, eq := newLists(s), NewQueryServer(s.market), escrow.NewQueryServer(s.chain.escrow)
+	orders, bids, leases, deployments, accounts, payments := l.orders, l.bids, l.leases, l.deployments, l.accounts, l.payments
 	for _, c := range []struct {
 		name string
-		list func(*query.PageRequest) ([]string, *query.PageResponse, error)
+		list lister
 		want int
 	}{
 		{"all orders", orders(types.OrderFilters{}), 14},

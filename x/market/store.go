@@ -55,8 +55,15 @@ type bidID struct {
 // Key is the bid in stores: owner | dseq | gseq | oseq | provider.
 func (b bidID) Key() []byte { return append(b.orderID.Key(), b.provider...) }
 
-// providerKey is the bid in the index by provider: provider | owner | dseq | gseq | oseq.
-func (b bidID) providerKey() []byte { return append(key.Addr(nil, b.provider), b.orderID.Key()...) }
+// providerKey is the bid in the index by provider: provider | class | owner | dseq | gseq | oseq.
+func (b bidID) providerKey(class int) []byte {
+	return append(providerPrefix(b.provider, class), b.orderID.Key()...)
+}
+
+// providerPrefix is the first part of the keys of a provider's bids of one class.
+func providerPrefix(provider sdk.AccAddress, class int) []byte {
+	return append(key.Addr(make([]byte, 0, 64), provider), byte(class))
+}
 
 func (b bidID) wire() marketv1.BidID {
 	return marketv1.MakeBidID(b.orderID.wire(), b.provider.String())
@@ -78,15 +85,64 @@ func readBidID(k []byte) (bidID, error) {
 	return bidID{o, rest}, err
 }
 
-func readProviderKey(k []byte) (bidID, error) {
+func readProviderKey(k []byte) (bidID, int, error) {
 	r := key.Read(k)
-	provider := r.Addr()
+	provider, class := r.Addr(), int(r.Byte())
 	rest := r.Rest()
 	if err := r.Err(); err != nil {
-		return bidID{}, err
+		return bidID{}, class, err
 	}
 	o, err := readOrderID(rest)
-	return bidID{o, provider}, err
+	return bidID{o, provider}, class, err
+}
+
+// Orders are stored by class: their state.
+const (
+	orderOpen = iota
+	orderActive
+	orderClosed
+)
+
+func (o *order) class() int { return int(o.State) - int(types.OrderOpen) }
+
+// Bids, with the leases that they became, are stored by class: the states of both.
+const (
+	bidOpen = iota
+	leaseActive
+	leaseReclaiming
+	bidLost
+	bidClosed // by who made it, or with its order: there was no lease
+	leaseClosed
+	leaseDry
+)
+
+// entryClasses are the states of each class's bids and leases.
+var entryClasses = []struct {
+	name  string
+	bid   types.Bid_State
+	lease marketv1.Lease_State // 0: no lease
+}{
+	bidOpen:         {"open_bids", types.BidOpen, 0},
+	leaseActive:     {"active_leases", types.BidActive, marketv1.LeaseActive},
+	leaseReclaiming: {"reclaiming_leases", types.BidActive, marketv1.LeaseReclaiming},
+	bidLost:         {"lost_bids", types.BidLost, 0},
+	bidClosed:       {"closed_bids", types.BidClosed, 0},
+	leaseClosed:     {"closed_leases", types.BidClosed, marketv1.LeaseClosed},
+	leaseDry:        {"dry_leases", types.BidClosed, marketv1.LeaseInsufficientFunds},
+}
+
+// class returns where the entry belongs; -1 if its states don't fit together.
+func (e *entry) class() int {
+	var lease marketv1.Lease_State
+	if e.Lease != nil {
+		lease = e.Lease.State
+	}
+	for i := range entryClasses {
+		if c := &entryClasses[i]; c.bid == e.Bid.State && c.lease == lease {
+			return i
+		}
+	}
+	return -1
 }
 
 // order is an order as it is stored. What it asks for is its group's spec.
@@ -140,6 +196,8 @@ func (orderCodec) Decode(b []byte) (o order, err error) {
 type entry struct {
 	Bid   types.Bid
 	Lease *marketv1.Lease
+
+	stored int // the class where it was found; store.None: new
 }
 
 // name fills in what isn't stored again.

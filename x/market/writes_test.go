@@ -24,18 +24,18 @@ func TestKeysWritten(t *testing.T) {
 		{"bid p1 alice/1/1/1", "escrow=1 market=3 bank=4"},
 		{"bid p2 alice/1/1/1", "escrow=1 market=3 bank=4"},
 		{"bid p3 alice/1/1/1", "escrow=1 market=3 bank=4"},
-		// The order moves from the open ones to the others; each loser's bid, deposit and
-		// balance; the account and its place in the queue.
-		{"lease alice/1/1/1 p1", "escrow=4 market=5 bank=6"},
+		// What changes its class is deleted and set: the order, its bids and their places in
+		// the index by provider, the losers' deposits. The account and its place in the queue.
+		{"lease alice/1/1/1 p1", "escrow=6 market=14 bank=6"},
 		{"block 3", ""},
 		{"withdraw alice/1/1/1 p1", "escrow=1 bank=4"},
 		{"deposit alice alice/1 5000uact", "escrow=3 bank=4"},
 		{"update alice/1", "deployment=1"},
-		{"unlease alice/1/1/1 p1", "deployment=1 escrow=4 market=3 bank=4"},
+		{"unlease alice/1/1/1 p1", "deployment=1 escrow=5 market=7 bank=4"},
 		{"bid p1 alice/1/1/2", "escrow=1 market=3 bank=4"},
-		{"lease alice/1/1/2 p1", "escrow=2 market=3"},
+		{"lease alice/1/1/2 p1", "escrow=2 market=6"},
 		{"block 3", ""},
-		{"close alice/1", "deployment=1 escrow=3 market=2 bank=6"},
+		{"close alice/1", "deployment=2 escrow=5 market=6 bank=6"},
 	} {
 		s.writes = map[string]map[string]bool{}
 		if out := s.command(step.command); strings.HasPrefix(out, "error") {

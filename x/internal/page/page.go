@@ -3,7 +3,8 @@
 //
 // A next_key holds the filters and the direction of the list that it continues, so a
 // request with a key needs, and heeds, nothing else. It names the next record to look at;
-// records that come or go between two pages are neither repeated nor skipped.
+// records that come or go between two pages are neither repeated nor skipped. A record
+// that changes its class (store.Classes) meanwhile is listed where it is when its turn comes.
 //
 // A request looks at no more than MaxScan records. When none or few of them match, the
 // page is short and has a next_key all the same: it ends only where next_key is empty.
@@ -26,6 +27,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/types/query"
 
 	"github.com/akash-supercloud/akash/x/internal/key"
+	"github.com/akash-supercloud/akash/x/internal/store"
 )
 
 const (
@@ -322,6 +324,20 @@ func WalkParts[V any](ctx context.Context, p *Pager, section byte, m collections
 		}
 		return nil
 	}, func(k []byte) []byte { return position(k, nil) })
+}
+
+// Classes is Walk for a map that is split by class, each class a section from first on: the
+// classes that are wanted.
+func Classes[V any](ctx context.Context, p *Pager, first byte, m store.Classes[V], prefix []byte, wanted func(class int) bool,
+	match func(key []byte, value func() (V, error)) (emit func() error, err error),
+) error {
+	var walks []func() error
+	for class := range m {
+		if wanted(class) {
+			walks = append(walks, func() error { return Walk(ctx, p, first+byte(class), m[class], prefix, match) })
+		}
+	}
+	return p.Sections(walks...)
 }
 
 // Sections walks the sections of a list, given in order, in the direction of the request.
