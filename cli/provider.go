@@ -24,7 +24,7 @@ import (
 )
 
 func providerCmd(a *app) *cobra.Command {
-	return parent("provider", "Sell this machine's compute", providerRunCmd(a), providerInitCmd(a), providerStatusCmd(a))
+	return parent("provider", "Sell this machine's compute", providerRunCmd(a), providerInitCmd(a), providerStatusCmd(a), providerPriceCmd(a))
 }
 
 // runtimeConfig is the part "runtime" of a provider's file: how containers are run.

@@ -183,7 +183,7 @@ func (c *Config) Validate() error {
 			bad("attributes", "%q is not a key; use letters, digits, and / . - _ after a first letter", key)
 		}
 	}
-	if _, err := pricing.NewTable(c.Pricing); err != nil {
+	if _, err := pricing.New(c.Pricing); err != nil {
 		errs = append(errs, err)
 	}
 	if _, err := c.deposit(); err != nil {

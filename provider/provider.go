@@ -115,7 +115,10 @@ func run(ctx context.Context, cfg Config, d Deps, n node) error {
 	ports := ingress.NewPorts(cfg.PortsHost, d.Log)
 	defer ports.Close()
 	inv := inventory.New(d.Runtime)
-	prices, _ := pricing.NewTable(cfg.Pricing)
+	prices, err := pricing.New(cfg.Pricing)
+	if err != nil { // the program was there a moment ago
+		return err
+	}
 	var blockTime atomic.Int64
 	blockTime.Store(int64(cfg.BlockTime))
 	var watcher *watch.Watcher

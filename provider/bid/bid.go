@@ -633,7 +633,7 @@ func (e *Engine) screen(ctx context.Context, owner string, spec deploymentv1beta
 		return s, nil
 	}
 	s.Offer = p.Offer
-	q, err := e.opt.Pricing.Quote(ctx, pricing.Request{Owner: owner, Spec: spec, Offer: p.Offer, BlockTime: e.opt.BlockTime()})
+	q, err := e.opt.Pricing.Quote(ctx, pricing.Request{Owner: owner, Spec: spec, Offer: p.Offer, BlockTime: e.opt.BlockTime(), Idle: e.opt.Inventory.Idle()})
 	if errors.Is(err, pricing.ErrNoPrice) {
 		s.Reasons = []match.Reason{{Code: CodeUnpriced, Text: err.Error()}}
 		return s, nil

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"cosmossdk.io/math"
+
 	deploymentv1beta4 "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
 	"github.com/akash-supercloud/akash/match"
 )
@@ -177,6 +179,27 @@ func (i *Inventory) Place(spec deploymentv1beta4.GroupSpec) (match.Placement, []
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return match.Place(i.free, spec)
+}
+
+// Idle is the part of the nodes' CPU that no lease has rented, 0 to 1. What bids promise counts as free.
+func (i *Inventory) Idle() math.LegacyDec {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	all, rented := math.LegacyZeroDec(), math.LegacyZeroDec()
+	for _, n := range i.base.Nodes {
+		all = all.Add(math.LegacyNewDecFromInt(math.NewIntFromUint64(n.Allocatable.CPU)))
+	}
+	for _, h := range i.held {
+		for _, u := range h.Spec.Resources {
+			if h.Lease && u.CPU != nil && !u.CPU.Units.Val.IsNil() && u.CPU.Units.Val.IsUint64() {
+				rented = rented.Add(math.LegacyNewDecFromInt(u.CPU.Units.Val).MulInt64(int64(u.Count)))
+			}
+		}
+	}
+	if !all.IsPositive() || rented.GTE(all) {
+		return math.LegacyZeroDec()
+	}
+	return all.Sub(rented).Quo(all)
 }
 
 // Snapshot is the inventory at one moment.

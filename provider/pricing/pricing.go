@@ -42,6 +42,8 @@ type Request struct {
 	Offer []marketv1beta5.ResourceOffer
 	// BlockTime is the chain's time between blocks.
 	BlockTime time.Duration
+	// Idle is the part of the provider's hardware that nobody has rented, 0 to 1; nil counts as 0.
+	Idle math.LegacyDec
 }
 
 // Line is one part of a price.
@@ -91,6 +93,25 @@ type Config struct {
 	Rates map[string]string `yaml:"rates"`
 	// Minimum is the least a group costs; 0.
 	Minimum string `yaml:"minimum"`
+	// Margin is what is added to every price, in percent; 0.
+	Margin string `yaml:"margin"`
+	// IdleDiscount is what is taken off, in percent, when all the hardware is free; 0. It shrinks with
+	// what is rented, to nothing when all is. A group never costs less than Minimum.
+	IdleDiscount string `yaml:"idle_discount"`
+
+	// Program is the path of a program that says prices in place of all the above; see Program.
+	// ProgramTimeout bounds a run (10s), ProgramAtOnce how many run at a time (32).
+	Program        string        `yaml:"program"`
+	ProgramTimeout time.Duration `yaml:"program_timeout"`
+	ProgramAtOnce  int           `yaml:"program_at_once"`
+}
+
+// New returns the engine that a config asks for. The error names the setting that is wrong.
+func New(c Config) (Engine, error) {
+	if c.Program != "" {
+		return NewProgram(c.Program, c.ProgramTimeout, c.ProgramAtOnce)
+	}
+	return NewTable(c)
 }
 
 // DefaultConfig returns the prices used where the operator sets none.
@@ -105,6 +126,7 @@ func DefaultConfig() Config {
 type Table struct {
 	currency                               string
 	cpu, memory, storage, endpoint, ip, mi math.LegacyDec
+	margin, idle                           math.LegacyDec // percent
 	classes, gpu, rates                    map[string]math.LegacyDec
 }
 
@@ -142,10 +164,14 @@ func NewTable(c Config) (*Table, error) {
 		currency: strings.ToLower(c.Currency),
 		cpu:      dec("cpu", c.CPU), memory: dec("memory", c.Memory), storage: dec("storage", c.Storage),
 		endpoint: dec("endpoint", c.Endpoint), ip: dec("ip", c.IP), mi: dec("minimum", c.Minimum),
+		margin: dec("margin", c.Margin), idle: dec("idle_discount", c.IdleDiscount),
 		classes: table("storage_classes", c.StorageClasses), gpu: table("gpu", c.GPU), rates: table("rates", c.Rates),
 	}
 	if t.currency == "" {
 		t.currency = "usd"
+	}
+	if t.idle.GT(math.LegacyNewDec(100)) {
+		errs = append(errs, fmt.Errorf("pricing.idle_discount: %s is more than all; use 0 to 100", c.IdleDiscount))
 	}
 	t.rates["uact"] = math.LegacyOneDec()
 	if c.AktUSD != "" {
@@ -171,15 +197,16 @@ func (t *Table) Quote(_ context.Context, r Request) (Quote, error) {
 	}
 	q := Quote{Monthly: math.LegacyZeroDec(), Currency: t.currency}
 	for _, unit := range r.Spec.Resources {
-		res := unit.Resources
-		for _, o := range r.Offer {
-			if o.Resources.ID == res.ID {
-				res = o.Resources
-			}
-		}
-		if err := t.unit(&q, res, unit.Count); err != nil {
+		if err := t.unit(&q, offered(unit.Resources, r.Offer), unit.Count); err != nil {
 			return Quote{}, err
 		}
+	}
+	if t.margin.IsPositive() {
+		q.add(fmt.Sprintf("margin %s %%", trim(t.margin)), math.LegacyOneDec(), q.Monthly.Mul(t.margin).QuoInt64(100))
+	}
+	if t.idle.IsPositive() && !r.Idle.IsNil() && r.Idle.IsPositive() {
+		off := t.idle.Mul(math.LegacyMinDec(r.Idle, math.LegacyOneDec()))
+		q.add(fmt.Sprintf("idle hardware −%s %%", trim(off)), math.LegacyOneDec(), q.Monthly.Mul(off).QuoInt64(100).Neg())
 	}
 	if q.Monthly.LT(t.mi) {
 		q.add("minimum", math.LegacyOneDec(), t.mi.Sub(q.Monthly))
@@ -192,6 +219,22 @@ func (t *Table) Quote(_ context.Context, r Request) (Quote, error) {
 	}
 	q.Price = sdk.NewDecCoinFromDec(denom, price)
 	return q, nil
+}
+
+// offered is what the provider would give for a resource that is asked for.
+func offered(res resources.Resources, offer []marketv1beta5.ResourceOffer) resources.Resources {
+	for _, o := range offer {
+		if o.Resources.ID == res.ID {
+			return o.Resources
+		}
+	}
+	return res
+}
+
+// trim prints a number to two decimals, without zeros at its end.
+func trim(d math.LegacyDec) string {
+	s := d.MulInt64(100).RoundInt().ToLegacyDec().QuoInt64(100).String()
+	return strings.TrimRight(strings.TrimRight(s, "0"), ".")
 }
 
 // rate is the worth of a million units of denom in the currency.
