@@ -64,6 +64,7 @@ test: setup ## everything: unit, property, corpus, wire and end-to-end with real
 	AKASH_TEST_CONTAINERS=1 go test -tags '$(BUILD_TAGS)' -timeout 30m $$(go list ./... | grep -v /test/e2e)
 	@# Alone, so that its times mean something; -v shows them.
 	AKASH_TEST_CONTAINERS=1 AKASH_BIN='$(CURDIR)/build/akash' go test -v -count=1 -timeout 30m ./test/e2e
+	AKASH_BIN='$(CURDIR)/build/akash' go test -v -count=1 -timeout 15m ./test/validators
 
 unit: ## the tests that need neither root nor containers
 	go test -tags '$(BUILD_TAGS)' ./...

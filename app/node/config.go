@@ -1,14 +1,18 @@
 package node
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	cmtcfg "github.com/cometbft/cometbft/config"
+	"github.com/cometbft/cometbft/p2p"
 	"github.com/spf13/viper"
 
 	"github.com/cosmos/cosmos-sdk/client/flags"
@@ -40,6 +44,11 @@ type Config struct {
 	LogJSON bool
 	// Ready is called once, when all listeners answer, with the addresses they really have.
 	Ready func(Addresses)
+	// Peers are nodes to stay connected with, Seeds nodes to ask for peers once, each ID@host:port. Empty takes config.toml's.
+	Peers, Seeds []string
+	// StateSync are RPC servers, at least two, from which a node without blocks takes a snapshot of the state
+	// instead of replaying the chain from its first block.
+	StateSync []string
 	// Options override single settings of app.toml and config.toml by their dotted names
 	// ("pruning", "minimum-gas-prices", "consensus.timeout_commit").
 	Options map[string]any
@@ -131,6 +140,17 @@ func load(cfg Config) (settings, error) {
 	for name, value := range cfg.Options {
 		v.Set(name, value)
 	}
+	for name, list := range map[string][]string{"p2p.persistent_peers": cfg.Peers, "p2p.seeds": cfg.Seeds} {
+		if len(list) == 0 {
+			continue
+		}
+		for _, peer := range list {
+			if err := checkPeer(peer); err != nil {
+				return settings{}, err
+			}
+		}
+		v.Set(name, strings.Join(list, ","))
+	}
 	for name, addr := range map[string]string{
 		"rpc.laddr": cfg.RPCAddr, "grpc.address": cfg.GRPCAddr, "api.address": cfg.RESTAddr, "p2p.laddr": cfg.P2PAddr,
 	} {
@@ -143,6 +163,16 @@ func load(cfg Config) (settings, error) {
 		v.Set(name, addr)
 	}
 	return fromViper(v, cfg.Home)
+}
+
+// checkPeer refuses what can't be the address of a node.
+func checkPeer(peer string) error {
+	id, addr, _ := strings.Cut(peer, "@")
+	_, err := hex.DecodeString(id)
+	if _, port, splitErr := net.SplitHostPort(addr); err != nil || len(id) != 2*p2p.IDByteLength || splitErr != nil || port == "" {
+		return fmt.Errorf("peer %q isn't ID@host:port; `akash comet show-node-id` on that machine prints its ID", peer)
+	}
+	return nil
 }
 
 func fromViper(v *viper.Viper, home string) (settings, error) {

@@ -59,6 +59,11 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	if len(cfg.StateSync) > 0 {
+		if err := stateSync(ctx, s.comet, cfg.StateSync, logger); err != nil {
+			return err
+		}
+	}
 	return run(ctx, s, logger, cfg.Ready)
 }
 
