@@ -18,7 +18,7 @@ UP_FLAGS ?=
 
 packages := containerd runc iproute2 nftables e2fsprogs protobuf-compiler ca-certificates git gcc libc6-dev
 
-.PHONY: help setup packages build examples sandbox up down reset test unit lint proto proto-check bench clean
+.PHONY: help setup packages js build examples sandbox up down reset test unit lint proto proto-check bench clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -26,7 +26,9 @@ help: ## this list
 setup: packages sandbox build ## all that the rest needs: Debian packages, the gVisor sandbox, the program
 
 packages:
-	@missing=$$(for p in $(packages); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@# A node from 18 on, whoever's it is, will do for the tests' JavaScript clients.
+	@node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null && npm --version >/dev/null 2>&1 && js= || js='nodejs npm'; \
+	missing=$$(for p in $(packages) $$js; do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 		[ "$$(id -u)" = 0 ] || { echo "these Debian packages are missing, and only root can install them:" $$missing >&2; exit 1; }; \
 		command -v apt-get >/dev/null || { echo "please install:" $$missing >&2; exit 1; }; \
@@ -34,6 +36,12 @@ packages:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	fi
 	@# The package starts a containerd of the system's own; akash brings its own and doesn't use it.
+
+js: test/js/node_modules/.package-lock.json ## the published JavaScript clients that test/js runs
+
+test/js/node_modules/.package-lock.json: test/js/package.json test/js/package-lock.json test/js/.npmrc
+	cd test/js && npm ci --no-progress --loglevel=error
+	@touch $@
 
 sandbox: build/bin/runsc ## the gVisor sandbox, built from its Go module
 
@@ -60,11 +68,13 @@ down: ## stop it; `make reset` removes it
 reset:
 	build/akash down --all --home '$(HOME_DIR)'
 
-test: setup ## everything: unit, property, corpus, wire and end-to-end with real containers
-	AKASH_TEST_CONTAINERS=1 go test -tags '$(BUILD_TAGS)' -timeout 30m $$(go list ./... | grep -v /test/e2e)
+test: setup js ## everything: unit, property, corpus, wire and end-to-end with real containers
+	AKASH_TEST_CONTAINERS=1 go test -tags '$(BUILD_TAGS)' -timeout 30m $$(go list ./... | grep -v -e /test/e2e -e /test/js)
 	@# Alone, so that its times mean something; -v shows them.
 	AKASH_TEST_CONTAINERS=1 AKASH_BIN='$(CURDIR)/build/akash' go test -v -count=1 -timeout 30m ./test/e2e
 	AKASH_BIN='$(CURDIR)/build/akash' go test -v -count=1 -timeout 15m ./test/validators
+	@# Published JavaScript clients against a market of their own.
+	AKASH_TEST_CONTAINERS=1 AKASH_BIN='$(CURDIR)/build/akash' go test -v -count=1 -timeout 10m ./test/js
 
 unit: ## the tests that need neither root nor containers
 	go test -tags '$(BUILD_TAGS)' ./...

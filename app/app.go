@@ -189,7 +189,7 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 		cache = cast.ToInt(v)
 	}
 	handler, err := ante.New(ante.Options{
-		Account: a.Account, Bank: a.Bank, Feegrant: a.Feegrant, SignModes: a.TxConfig.SignModeHandler(), Cache: cache,
+		Account: a.Account, Bank: a.Bank, Feegrant: a.Feegrant, SignModes: a.TxConfig.SignModeHandler(), Cache: cache, FeeDenom: BondDenom,
 	})
 	must(err)
 	base.SetAnteHandler(handler)

@@ -14,6 +14,7 @@ import (
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	vestingtypes "github.com/cosmos/cosmos-sdk/x/auth/vesting/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	"github.com/cosmos/cosmos-sdk/x/feegrant"
 
 	deploymentv1 "github.com/akash-supercloud/akash/api/akash/deployment/v1"
 	deploymentv1beta4 "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
@@ -178,4 +179,68 @@ func TestAccountNumbers(t *testing.T) {
 		}
 		return false
 	})
+}
+
+// TestSimulateWithoutFee holds that a simulation as cosmjs asks for it, without fee, signature or granter, finds
+// gas enough once a client has added its 30 %: also for who has no coins and is granted the fee.
+func TestSimulateWithoutFee(t *testing.T) {
+	c := newChain(t, "alice", "bob")
+	k, _, err := c.keys.NewMnemonic("poor", 1, sdk.FullFundraiserPath, "", hdAlgo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := k.GetAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.addr["poor"] = a.String()
+	c.must("alice", &banktypes.MsgSend{FromAddress: c.addr["alice"], ToAddress: c.addr["poor"], Amount: sdk.NewCoins(sdk.NewInt64Coin("uact", 10))})
+	granter, err := sdk.AccAddressFromBech32(c.addr["alice"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	grant, err := feegrant.NewMsgGrantAllowance(&feegrant.BasicAllowance{SpendLimit: sdk.NewCoins(sdk.NewInt64Coin("uakt", 1_000_000))}, granter, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.must("alice", grant)
+	txs := txtypes.NewServiceClient(c.conn)
+	for _, name := range []string{"alice", "poor"} {
+		send := &banktypes.MsgSend{FromAddress: c.addr[name], ToAddress: c.addr["bob"], Amount: sdk.NewCoins(sdk.NewInt64Coin("uact", 1))}
+		acc := c.account(name)
+		record, err := c.keys.Key(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pub, err := record.GetPubKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := c.enc.TxConfig.NewTxBuilder()
+		if err := b.SetMsgs(send); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.SetSignatures(signing.SignatureV2{PubKey: pub, Sequence: acc.Sequence,
+			Data: &signing.SingleSignatureData{SignMode: signing.SignMode_SIGN_MODE_UNSPECIFIED}}); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := c.enc.TxConfig.TxEncoder()(b.GetTx())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sim, err := txs.Simulate(context.Background(), &txtypes.SimulateRequest{TxBytes: raw})
+		if err != nil {
+			t.Fatal(err)
+		}
+		limit := sim.GasInfo.GasUsed * 13 / 10
+		code, log := c.broadcast(c.signed(name, signing.SignMode_SIGN_MODE_DIRECT, func(b client.TxBuilder, _ *tx.Factory) {
+			b.SetGasLimit(limit)
+			if name == "poor" {
+				b.SetFeeGranter(granter)
+			}
+		}, send))
+		if code != 0 {
+			t.Errorf("%s: simulated %d, sent with %d: %d: %s", name, sim.GasInfo.GasUsed, limit, code, log)
+		}
+	}
 }

@@ -32,11 +32,13 @@ type Options struct {
 	// Cache is how many checked transactions to remember, so that their signatures aren't checked again in the block.
 	// Zero remembers none. It changes nothing but time.
 	Cache int
+	// FeeDenom is the coin that fees are usually paid in.
+	FeeDenom string
 }
 
 // New returns the checks as one handler, in the SDK's order.
 func New(o Options) (sdk.AnteHandler, error) {
-	if o.Account == nil || o.Bank == nil || o.Feegrant == nil || o.SignModes == nil {
+	if o.Account == nil || o.Bank == nil || o.Feegrant == nil || o.SignModes == nil || o.FeeDenom == "" {
 		return nil, errors.New("ante: an option is missing")
 	}
 	var signatures sdk.AnteDecorator = sdkante.NewSigVerificationDecorator(o.Account, o.SignModes, sdkante.WithMaxUnorderedTxTimeoutDuration(MaxUnordered))
@@ -50,7 +52,7 @@ func New(o Options) (sdk.AnteHandler, error) {
 		sdkante.NewTxTimeoutHeightDecorator(),
 		sdkante.NewValidateMemoDecorator(o.Account),
 		sdkante.NewConsumeGasForTxSizeDecorator(o.Account),
-		sdkante.NewDeductFeeDecorator(o.Account, o.Bank, o.Feegrant, nil),
+		feeDecorator{sdkante.NewDeductFeeDecorator(o.Account, o.Bank, o.Feegrant, nil), o.Bank, o.FeeDenom},
 		sdkante.NewSetPubKeyDecorator(o.Account), // before all that needs the key
 		sdkante.NewValidateSigCountDecorator(o.Account),
 		sdkante.NewSigGasConsumeDecorator(o.Account, sdkante.DefaultSigVerificationGasConsumer),
