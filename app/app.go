@@ -38,6 +38,7 @@ import (
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/module"
+	txtypes "github.com/cosmos/cosmos-sdk/types/tx"
 	authkeeper "github.com/cosmos/cosmos-sdk/x/auth/keeper"
 	authtx "github.com/cosmos/cosmos-sdk/x/auth/tx"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
@@ -352,7 +353,7 @@ func (a *App) RegisterAPIRoutes(s *api.Server, _ config.APIConfig) {
 
 // RegisterTxService serves simulation, broadcast and lookup of transactions.
 func (a *App) RegisterTxService(c client.Context) {
-	authtx.RegisterTxService(a.GRPCQueryRouter(), c, a.Simulate, a.Registry)
+	txtypes.RegisterServiceServer(a.GRPCQueryRouter(), txService{authtx.NewTxServer(c, a.Simulate, a.Registry), a, c})
 }
 
 // RegisterTendermintService serves CometBFT's blocks and status over gRPC.

@@ -35,6 +35,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/akash-supercloud/akash/client"
+	"github.com/akash-supercloud/akash/client/tx"
 	"github.com/akash-supercloud/akash/manifest"
 )
 
@@ -127,6 +128,9 @@ func explain(err error) string {
 			return "the node takes too long to answer"
 		}
 		text = st.Message()
+		if plain, ok := tx.Sentence(text); ok {
+			text = plain
+		}
 	}
 	switch {
 	case strings.Contains(text, "context did not contain latest block height"):

@@ -48,20 +48,9 @@ func NewError(codespace string, code uint32, log string) *Error {
 	return &Error{Codespace: codespace, Code: code, GRPC: grpcCode(codespace, code), Log: log}
 }
 
-// Error is one sentence: what the chain refused, why, and what to do where that is known.
+// Error is one sentence: what the chain refused, what is wrong and where, and what to do about it.
 func (e *Error) Error() string {
-	why := plain(e.Log)
-	if why == "" {
-		why = "no reason given"
-	}
-	if hint := hints[e.name()]; hint != "" {
-		why += "; " + hint
-	}
-	return fmt.Sprintf("the chain refused the transaction: %s (%s)", why, e.name())
-}
-
-func (e *Error) name() string {
-	return e.Codespace + " error " + strconv.FormatUint(uint64(e.Code), 10)
+	return "the chain refused the transaction: " + sentence(e.Codespace, e.Code, e.Log)
 }
 
 // GRPCStatus lets status.Code and status.FromError see the status.
@@ -117,78 +106,84 @@ func wrongSequence(err error) (want uint64, known, is bool) {
 	return 0, false, true
 }
 
-var noise = []*regexp.Regexp{
-	regexp.MustCompile(`^failed to simulate tx: `),
-	regexp.MustCompile(`failed to execute message; message index: \d+: `),
-	regexp.MustCompile(` with gas used: '\d+'$`),
-	regexp.MustCompile(`\s*\[[^\]\s]+\.go:\d+\]`),
-	regexp.MustCompile(`(?s)\s*stack:\s*goroutine \d+ .*`), // of a panic that the chain caught
-}
+var (
+	noise = []*regexp.Regexp{
+		regexp.MustCompile(` with gas used: '\d+'$`),
+		regexp.MustCompile(`\s*\[[^\]\s]+\.go:\d+\]`),
+		regexp.MustCompile(`(?s)\s*stack:\s*goroutine \d+ .*`), // of a panic that the chain caught
+	}
+	decimal = regexp.MustCompile(`\d+\.\d{18}`) // a price as the chain writes it
+	message = regexp.MustCompile(`failed to execute message; message index: (\d+): `)
+)
 
-// plain takes the machinery out of a log: message counters, gas, source lines, and the
-// "context: description" order reads well enough as it is. Always one line.
+// plain takes the machinery out of a log: message counters, gas, source lines. Always one line.
 func plain(log string) string {
+	log = message.ReplaceAllString(log, "")
 	for _, re := range noise {
 		log = re.ReplaceAllString(log, "")
 	}
-	log = strings.Join(strings.Fields(log), " ")
+	log = decimal.ReplaceAllStringFunc(strings.Join(strings.Fields(log), " "), func(n string) string {
+		return strings.TrimSuffix(strings.TrimRight(n, "0"), ".")
+	})
 	if most := 600; len(log) > most {
 		log = strings.ToValidUTF8(log[:most], "") + "…"
 	}
-	// A quoted stack or a wrapped "failed to simulate tx" may come at either end.
+	// The node says that it only tried, at either end.
 	log = strings.TrimPrefix(log, "failed to simulate tx: ")
 	return strings.TrimSuffix(log, ": failed to simulate tx")
 }
 
-var hints = map[string]string{
-	"sdk error 5":         "send it coins, or ask for less",
-	"sdk error 11":        "raise --gas-adjustment",
-	"sdk error 13":        "raise --gas-prices",
-	"sdk error 20":        "the node is busy; try again in a moment",
-	"deployment error 4":  "see `akash ls` for yours",
-	"deployment error 5":  "see `akash ls` for yours",
-	"deployment error 20": "see `akash query deployment params` for the least deposit",
-	"market error 12":     "the bid was withdrawn or lost; choose another",
-	"market error 28":     "see `akash query market params` for the least deposit",
-	"market error 30":     "register first with `akash tx provider create`",
-	"escrow error 4":      "deposit more with `akash tx escrow deposit`",
+// sentence says what a refusal means: what is wrong, the details that the chain gave, in which message if it isn't the first,
+// and what to do.
+func sentence(codespace string, code uint32, log string) string {
+	name := codespace + " error " + strconv.FormatUint(uint64(code), 10)
+	if m := message.FindStringSubmatch(log); m != nil && m[1] != "0" {
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			name = "message " + strconv.Itoa(n+1) + ", " + name
+		}
+	}
+	r := refusals[codespace][code]
+	what, detail := r.what, plain(log)
+	switch {
+	case what == "": // the chain's own words are good enough
+		what, detail = detail, ""
+	case detail == r.text:
+		detail = ""
+	default: // in a transaction's log the text comes last, in a query's error first
+		detail = strings.TrimPrefix(strings.TrimSuffix(detail, ": "+r.text), r.text+": ")
+	}
+	if what == "" {
+		what = "no reason given"
+	}
+	if detail != "" {
+		what += ": " + detail
+	}
+	if r.do != "" && !strings.Contains(detail, "; use ") { // else the chain has said what to do
+		what += "; " + r.do
+	}
+	return what + " (" + name + ")"
+}
+
+var answered = regexp.MustCompile(`(?s)^codespace (\S+) code (\d+): (.*)$`)
+
+// Sentence makes the sentence of a query that the chain refused, out of its gRPC status' message; false if that isn't
+// one of the chain's errors.
+func Sentence(message string) (string, bool) {
+	m := answered.FindStringSubmatch(message)
+	if m == nil {
+		return "", false
+	}
+	code, err := strconv.ParseUint(m[2], 10, 32)
+	if err != nil {
+		return "", false
+	}
+	return sentence(m[1], uint32(code), m[3]), true
 }
 
 // grpcCode gives the status of an error by its codespace and code, as the chain registers it.
 func grpcCode(codespace string, code uint32) codes.Code {
-	letters := statuses[codespace]
-	if code == 0 || int(code) > len(letters) {
-		return codes.Unknown
-	}
-	switch letters[code-1] {
-	case 'i':
-		return codes.InvalidArgument
-	case 'n':
-		return codes.NotFound
-	case 'x':
-		return codes.AlreadyExists
-	case 'p':
-		return codes.FailedPrecondition
-	case 'd':
-		return codes.PermissionDenied
-	case 'a':
-		return codes.Aborted
-	case 'I':
-		return codes.Internal
-	case 'u':
-		return codes.Unauthenticated
+	if r, ok := refusals[codespace][code]; ok {
+		return r.status
 	}
 	return codes.Unknown
-}
-
-// statuses holds a letter for each code of a codespace, from code 1 on.
-var statuses = map[string]string{
-	"deployment": "nixnpiiiiiIiinppppiiiiiiii",
-	"market":     "iiIiinnnnppppnnnpninxippxppiiniiiippppiii",
-	"escrow":     "xpnpixpniiiiiidiii",
-	"provider":   "iinxiipiII",
-	"audit":      "nin",
-	"cert":       "nixpiiiii",
-	"bme":        "?iu?aaaiiiiIxaaaa",
-	"sdk":        "?iidpiiini",
 }

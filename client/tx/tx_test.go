@@ -403,7 +403,7 @@ func TestOneBadMessage(t *testing.T) {
 			t.Errorf("message %d: %v, done %d times", i, errs[i], c.times(i))
 			continue
 		}
-		const want = "the chain refused the transaction: akash1x/7: Deployment closed; see `akash ls` for yours (deployment error 5)"
+		const want = "the chain refused the transaction: the deployment is closed, and a closed one can't be changed: akash1x/7; see `akash ls` for yours (deployment error 5)"
 		if refused.Error() != want || refused.GRPC.String() != "FailedPrecondition" {
 			t.Errorf("got  %s (%s)\nwant %s", refused, refused.GRPC, want)
 		}

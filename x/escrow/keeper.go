@@ -200,8 +200,10 @@ func (k *Keeper) OpenPayment(ctx context.Context, id AccountID, pid PaymentID, r
 	if r.Denom != rate.Denom {
 		return ErrInvalidDenomination.Wrapf("the account holds %s, not %s", r.Denom, rate.Denom)
 	}
-	if has, err := k.ended.Has(ctx, closedKey(id, pid)); err != nil || has {
-		return errors.Join(err, ErrPaymentExists)
+	if has, err := k.ended.Has(ctx, closedKey(id, pid)); err != nil {
+		return err
+	} else if has {
+		return ErrPaymentExists // not joined with another error: that would hide its code
 	}
 	if err := translate(r.OpenPayment(string(pid), string(pid.provider()), rate.Amount, height(ctx)), &r); err != nil {
 		return err
@@ -255,8 +257,10 @@ func (k *Keeper) Withdraw(ctx context.Context, id AccountID, pid PaymentID) erro
 	}
 	amount, err := r.Withdraw(string(pid), height(ctx))
 	if errors.Is(err, ledger.ErrPaymentNotFound) || errors.Is(err, ledger.ErrNotOpen) {
-		if _, found, e := k.endedPayment(ctx, id, &r, pid); e != nil || found {
-			return errors.Join(e, ErrPaymentClosed)
+		if _, found, e := k.endedPayment(ctx, id, &r, pid); e != nil {
+			return e
+		} else if found {
+			return ErrPaymentClosed
 		}
 	}
 	if err := translate(err, &r); err != nil {

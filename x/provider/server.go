@@ -77,7 +77,7 @@ func (s msgServer) DeleteProvider(ctx context.Context, msg *v1beta4.MsgDeletePro
 	if busy, err := s.k.leases.HasActiveLeases(ctx, owner); err != nil {
 		return nil, err
 	} else if busy {
-		return nil, cosmoserrors.Wrap(ErrActiveLeases, "close them first")
+		return nil, cosmoserrors.Wrap(ErrActiveLeases, msg.Owner)
 	}
 	if err := s.k.providers.Remove(ctx, owner); err != nil {
 		return nil, err
