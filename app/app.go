@@ -80,6 +80,16 @@ import (
 	upgradeexported "github.com/cosmos/cosmos-sdk/x/upgrade/exported"
 	upgradekeeper "github.com/cosmos/cosmos-sdk/x/upgrade/keeper"
 	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
+	"github.com/cosmos/ibc-go/v11/modules/apps/transfer"
+	transferkeeper "github.com/cosmos/ibc-go/v11/modules/apps/transfer/keeper"
+	transfertypes "github.com/cosmos/ibc-go/v11/modules/apps/transfer/types"
+	transferv2 "github.com/cosmos/ibc-go/v11/modules/apps/transfer/v2"
+	ibc "github.com/cosmos/ibc-go/v11/modules/core"
+	porttypes "github.com/cosmos/ibc-go/v11/modules/core/05-port/types"
+	ibcapi "github.com/cosmos/ibc-go/v11/modules/core/api"
+	ibcexported "github.com/cosmos/ibc-go/v11/modules/core/exported"
+	ibckeeper "github.com/cosmos/ibc-go/v11/modules/core/keeper"
+	ibctm "github.com/cosmos/ibc-go/v11/modules/light-clients/07-tendermint"
 
 	discoveryv1 "github.com/akash-supercloud/akash/api/akash/discovery/v1"
 	"github.com/akash-supercloud/akash/app/account"
@@ -102,6 +112,7 @@ var moduleAccounts = map[string][]string{
 	stakingtypes.KeyRotationFeePoolName: {authtypes.Burner},
 	govtypes.ModuleName:                 {authtypes.Burner},
 	escrow.ModuleName:                   nil,
+	transfertypes.ModuleName:            {authtypes.Minter, authtypes.Burner},
 }
 
 // App is the state machine behind CometBFT. Make one with New.
@@ -127,6 +138,8 @@ type App struct {
 	Feegrant     feegrantkeeper.Keeper
 	Authz        authzkeeper.Keeper
 	Consensus    consensuskeeper.Keeper
+	IBC          *ibckeeper.Keeper
+	Transfer     *transferkeeper.Keeper
 
 	Provider   *provider.Keeper
 	Audit      *audit.Keeper
@@ -161,7 +174,7 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 	a.modules.SetOrderPreBlockers(upgradetypes.ModuleName, authtypes.ModuleName)
 	// Rewards of the last block are paid before its validators are slashed or changed.
 	a.modules.SetOrderBeginBlockers(minttypes.ModuleName, distrtypes.ModuleName, slashingtypes.ModuleName,
-		evidencetypes.ModuleName, stakingtypes.ModuleName, genutiltypes.ModuleName, authz.ModuleName)
+		evidencetypes.ModuleName, stakingtypes.ModuleName, ibcexported.ModuleName, genutiltypes.ModuleName, authz.ModuleName)
 	a.modules.SetOrderEndBlockers(endBlockers()...)
 	a.modules.SetOrderInitGenesis(genesisOrder()...)
 	a.modules.SetOrderExportGenesis(genesisOrder()...)
@@ -190,7 +203,7 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 		cache = cast.ToInt(v)
 	}
 	handler, err := ante.New(ante.Options{
-		Account: a.Account, Bank: a.Bank, Feegrant: a.Feegrant, SignModes: a.TxConfig.SignModeHandler(), Cache: cache, FeeDenom: BondDenom,
+		Account: a.Account, Bank: a.Bank, Feegrant: a.Feegrant, SignModes: a.TxConfig.SignModeHandler(), Cache: cache, FeeDenom: BondDenom, IBC: a.IBC,
 	})
 	must(err)
 	base.SetAnteHandler(handler)
@@ -211,7 +224,7 @@ func newApp() *App {
 	keys := storetypes.NewKVStoreKeys(
 		authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, minttypes.StoreKey, distrtypes.StoreKey,
 		slashingtypes.StoreKey, govtypes.StoreKey, consensustypes.StoreKey, upgradetypes.StoreKey, feegrant.StoreKey,
-		evidencetypes.StoreKey, authzkeeper.StoreKey,
+		evidencetypes.StoreKey, authzkeeper.StoreKey, ibcexported.StoreKey, transfertypes.StoreKey,
 		provider.StoreKey, audit.StoreKey, cert.StoreKey, escrow.StoreKey, deployment.StoreKey, market.StoreKey,
 	)
 	return &App{Encoding: newEncoding(), keys: keys, objects: storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey)}
@@ -249,6 +262,14 @@ func (a *App) wire(logger log.Logger, opts servertypes.AppOptions, router *basea
 		govkeeper.NewDefaultCalculateVoteResultsAndVotingPower(a.Staking))
 	a.Evidence = *evidencekeeper.NewKeeper(cdc, store(evidencetypes.StoreKey), a.Staking, a.Slashing, accountCodec, runtime.ProvideCometInfoService())
 
+	// IBC: one light client, one application. What else could be here and why it isn't: docs/adr/0014.
+	a.IBC = ibckeeper.NewKeeper(cdc, store(ibcexported.StoreKey), a.Upgrade, authority)
+	a.Transfer = transferkeeper.NewKeeper(cdc, accountCodec, store(transfertypes.StoreKey), a.IBC.ChannelKeeper, router, a.Account, a.Bank, authority)
+	a.IBC.SetRouter(porttypes.NewRouter().AddRoute(transfertypes.ModuleName, transfer.NewIBCModule(a.Transfer)))
+	a.IBC.SetRouterV2(ibcapi.NewRouter().AddRoute(transfertypes.PortID, transferv2.NewIBCModule(a.Transfer)))
+	tendermint := ibctm.NewLightClientModule(cdc, a.IBC.ClientKeeper.GetStoreProvider())
+	a.IBC.ClientKeeper.AddRoute(ibctm.ModuleName, &tendermint)
+
 	a.Provider = provider.NewKeeper(cdc, store(provider.StoreKey))
 	a.Audit = audit.NewKeeper(cdc, store(audit.StoreKey))
 	a.Cert = cert.NewKeeper(cdc, store(cert.StoreKey))
@@ -272,6 +293,9 @@ func (a *App) wire(logger log.Logger, opts servertypes.AppOptions, router *basea
 		evidence.NewAppModule(a.Evidence),
 		escrow.NewAuthzModule(authzmodule.NewAppModule(cdc, a.Authz, a.Account, a.Bank, a.Registry), a.Escrow),
 		consensus.NewAppModule(cdc, a.Consensus),
+		ibc.NewAppModule(a.IBC),
+		ibctm.NewAppModule(tendermint),
+		transfer.NewAppModule(a.Transfer),
 		provider.NewAppModule(a.Provider),
 		audit.NewAppModule(a.Audit),
 		cert.NewAppModule(a.Cert),
@@ -298,7 +322,7 @@ func endBlockers() []string {
 func genesisOrder() []string {
 	return []string{
 		authtypes.ModuleName, banktypes.ModuleName, distrtypes.ModuleName, stakingtypes.ModuleName, slashingtypes.ModuleName,
-		govtypes.ModuleName, minttypes.ModuleName, genutiltypes.ModuleName, evidencetypes.ModuleName, authz.ModuleName,
+		govtypes.ModuleName, minttypes.ModuleName, ibcexported.ModuleName, transfertypes.ModuleName, genutiltypes.ModuleName, evidencetypes.ModuleName, authz.ModuleName,
 		feegrant.ModuleName, upgradetypes.ModuleName, vestingtypes.ModuleName, consensustypes.ModuleName,
 		provider.ModuleName, audit.ModuleName, cert.ModuleName, escrow.ModuleName, deployment.ModuleName, market.ModuleName,
 	}

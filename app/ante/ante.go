@@ -13,6 +13,8 @@ import (
 	sdkante "github.com/cosmos/cosmos-sdk/x/auth/ante"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	txsigning "github.com/cosmos/cosmos-sdk/x/tx/signing"
+	ibcante "github.com/cosmos/ibc-go/v11/modules/core/ante"
+	ibckeeper "github.com/cosmos/ibc-go/v11/modules/core/keeper"
 )
 
 // MaxUnordered is how far ahead an unordered transaction's timeout may lie. Each takes a key in the state
@@ -29,6 +31,8 @@ type Options struct {
 	Bank      authtypes.BankKeeper
 	Feegrant  sdkante.FeegrantKeeper
 	SignModes *txsigning.HandlerMap
+	// IBC tells which relayed packets have come already.
+	IBC *ibckeeper.Keeper
 	// Cache is how many checked transactions to remember, so that their signatures aren't checked again in the block.
 	// Zero remembers none. It changes nothing but time.
 	Cache int
@@ -38,7 +42,7 @@ type Options struct {
 
 // New returns the checks as one handler, in the SDK's order.
 func New(o Options) (sdk.AnteHandler, error) {
-	if o.Account == nil || o.Bank == nil || o.Feegrant == nil || o.SignModes == nil || o.FeeDenom == "" {
+	if o.Account == nil || o.Bank == nil || o.Feegrant == nil || o.SignModes == nil || o.IBC == nil || o.FeeDenom == "" {
 		return nil, errors.New("ante: an option is missing")
 	}
 	var signatures sdk.AnteDecorator = sdkante.NewSigVerificationDecorator(o.Account, o.SignModes, sdkante.WithMaxUnorderedTxTimeoutDuration(MaxUnordered))
@@ -58,5 +62,6 @@ func New(o Options) (sdk.AnteHandler, error) {
 		sdkante.NewSigGasConsumeDecorator(o.Account, sdkante.DefaultSigVerificationGasConsumer),
 		signatures,
 		sdkante.NewIncrementSequenceDecorator(o.Account),
+		ibcante.NewRedundantRelayDecorator(o.IBC), // in the mempool only: the second relayer of a packet pays nothing
 	), nil
 }

@@ -39,6 +39,8 @@ func Query() *cobra.Command {
 		addService(sub, m.Options)
 		cmd.AddCommand(sub)
 	}
+	chain.BasicManager().AddQueryCommands(cmd) // of modules that bring their own: IBC's
+	walk(cmd, func(c *cobra.Command) { c.DisableFlagParsing = c.DisableFlagParsing && !c.HasSubCommands() })
 	cmd.AddCommand(authcli.QueryTxCmd(), authcli.QueryTxsByEventsCmd(), rpc.WaitTxCmd())
 	comet := &cobra.Command{Use: "comet", Short: "blocks, validators and state of the node"}
 	addService(comet, cmtservice.CometBFTAutoCLIDescriptor)
