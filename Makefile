@@ -5,8 +5,8 @@ SHELL := /bin/bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
-# e.g. libsecp256k1_sdk,gofuzz: libsecp256k1_sdk checks signatures faster than pure Go and needs a C compiler; gofuzz keeps
-# out a second copy of that C library, which go-ethereum (IBC's ABI encoding) brings and the linker refuses.
+# e.g. libsecp256k1_sdk,tinygo: the first checks signatures faster than pure Go and needs a C compiler; the second keeps out
+# a second copy of that C library, which go-ethereum (IBC's ABI encoding) brings and the linker refuses beside the first.
 BUILD_TAGS ?=
 version_pkg := github.com/cosmos/cosmos-sdk/version
 LDFLAGS = -s -w \
