@@ -126,6 +126,8 @@ type App struct {
 	basics       module.BasicManager
 	configurator module.Configurator
 
+	cacheBetweenBlocks bool
+
 	Account      account.Keeper
 	Bank         bankkeeper.BaseKeeper
 	Staking      *stakingkeeper.Keeper
@@ -162,6 +164,7 @@ func Authority() string { return authtypes.NewModuleAddress(govtypes.ModuleName)
 // It panics if db holds a state that this program can't read.
 func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...func(*baseapp.BaseApp)) *App {
 	a := newApp()
+	a.cacheBetweenBlocks = cast.ToBool(opts.Get(server.FlagInterBlockCache))
 	base := baseapp.NewBaseApp(Name, logger, db, a.TxConfig.TxDecoder(), options...)
 	base.SetVersion(NodeVersion())
 	base.SetInterfaceRegistry(a.Registry)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,6 +107,44 @@ func TestHelp(t *testing.T) {
 		code := cli.Run(t.Context(), append(strings.Fields(args), "--help"), strings.NewReader(""), &out, &errOut)
 		if code != 0 || !strings.Contains(out.String(), "Usage:") || errOut.Len() > 0 {
 			t.Errorf("akash %s --help: code %d, %s\n%s", args, code, errOut.String(), out.String())
+		}
+	}
+}
+
+// TestNodeStatus shows a node as a table and as JSON; which node doesn't matter, so there is a small one here.
+func TestNodeStatus(t *testing.T) {
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var call struct {
+			ID     json.RawMessage `json:"id"`
+			Method string          `json:"method"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&call); err != nil {
+			t.Error(err)
+		}
+		result := map[string]string{
+			"status": `{"node_info": {"id": "aa", "network": "four-1", "version": "0.38.21", "moniker": "me\u001b[31m"},
+				"sync_info": {"latest_block_height": "77", "latest_block_time": "2020-01-01T00:00:00Z", "earliest_block_height": "5", "catching_up": true},
+				"validator_info": {"address": "ABCD", "voting_power": "12"}}`,
+			"net_info": `{"listening": true, "n_peers": "1", "peers": [{"node_info": {"id": "bb", "moniker": "you"}, "is_outbound": true, "remote_ip": "10.0.0.9"}]}`,
+		}[call.Method]
+		fmt.Fprintf(w, `{"jsonrpc": "2.0", "id": %s, "result": %s}`, call.ID, result)
+	}))
+	defer node.Close()
+	for output, want := range map[string][]string{
+		"text": {"four-1", "77", "catching up", "voting power  12", "10.0.0.9", "we called", "you"},
+		"json": {`"height":77`, `"catching_up":true`, `"voting_power":12`, `"address":"10.0.0.9"`, `"earliest_height":5`},
+	} {
+		var out, errOut strings.Builder
+		if code := cli.Run(t.Context(), []string{"status", "--node", node.URL, "--home", t.TempDir(), "--output", output}, strings.NewReader(""), &out, &errOut); code != 0 {
+			t.Fatalf("code %d: %s", code, errOut.String())
+		}
+		for _, w := range want {
+			if !strings.Contains(out.String(), w) {
+				t.Errorf("%s: no %q in\n%s", output, w, out.String())
+			}
+		}
+		if strings.Contains(out.String(), "\x1b") {
+			t.Errorf("%s: a node's name reaches the terminal as it is: %q", output, out.String())
 		}
 	}
 }

@@ -268,11 +268,19 @@ func running(ctx context.Context, c *client.Client, id deploymentv1.DeploymentID
 func statusCmd(a *app) *cobra.Command {
 	var auth string
 	cmd := &cobra.Command{
-		Use:   "status DSEQ",
-		Short: "Show a deployment: services, URLs, what is wrong, money left",
-		Args:  dseqArg,
+		Use:   "status [DSEQ]",
+		Short: "Show a deployment: services, URLs, what is wrong, money left; without DSEQ the chain's node",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return dseqArg(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
+			if len(args) == 0 {
+				return a.nodeStatus(ctx)
+			}
 			c, id, err := a.mine(ctx, args[0])
 			if err != nil {
 				return err

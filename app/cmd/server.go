@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
-	cmtcmd "github.com/cometbft/cometbft/cmd/cometbft/commands"
 	"github.com/spf13/cobra"
 
 	"github.com/cosmos/cosmos-sdk/client/flags"
@@ -33,6 +33,8 @@ func Start() *cobra.Command {
 		Short: "run a node",
 		Long: "Run the node whose config, keys and data are in the home folder, until Ctrl-C or SIGTERM.\n" +
 			"It listens for RPC, gRPC and REST; the addresses in config.toml and app.toml count unless a flag says otherwise.",
+		Example: "  akash start --p2p-addr 0.0.0.0:26656 --peers ID@HOST:26656             join a network from its first block\n" +
+			"  akash start --peers ID@HOST:26656 --state-sync http://A:26657,http://B:26657   or from a snapshot of now",
 		Args:              cobra.NoArgs,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnv(cmd) },
@@ -96,6 +98,7 @@ func Genesis() *cobra.Command {
 		cmd.AddCommand(sub)
 	}
 	cmd.AddCommand(genesisInit(chain))
+	walk(cmd, ownWords)
 	return withHome(cmd)
 }
 
@@ -107,7 +110,8 @@ func genesisInit(chain *app.App) *cobra.Command {
 		Use:   "init MONIKER",
 		Short: "make a node's keys and config, and a genesis without accounts",
 		Long: "Make the home folder of a node: its keys, config.toml and app.toml, and a genesis with the parameters of a preset.\n" +
-			"Then: add-account, gentx, collect, validate. To join a network that exists, replace config/genesis.json by that network's.",
+			"Then: add-account, gentx, collect, validate. To join a network that exists, replace config/genesis.json by that network's,\n" +
+			"then akash start with --peers, and --state-sync to begin from a snapshot.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := genesis.Find(preset)
@@ -156,8 +160,38 @@ func Comet() *cobra.Command {
 		PersistentPreRunE: forServer(offline().Encoding),
 	}
 	cmd.AddCommand(server.ShowNodeIDCmd(), server.ShowValidatorCmd(), server.ShowAddressCmd(), server.VersionCmd(),
-		cmtcmd.ResetAllCmd, cmtcmd.ResetStateCmd, server.BootstrapStateCmd(app.Creator))
+		reset(), signAfter(), server.BootstrapStateCmd(app.Creator))
+	walk(cmd, ownWords)
 	return withHome(cmd)
+}
+
+// reset takes the place of CometBFT's unsafe-reset-all, which forgets what was signed.
+func reset() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reset",
+		Short: "remove a stopped node's blocks and state, to take them from the network anew",
+		Long: "Remove the blocks and the state of a stopped node. Its keys, its config and the record of what its validator signed last stay,\n" +
+			"so that it can begin anew by `akash start`, or faster by `akash start --state-sync`.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return node.Reset(homeOf(cmd)) },
+	}
+}
+
+func signAfter() *cobra.Command {
+	return &cobra.Command{
+		Use:   "sign-after HEIGHT",
+		Short: "make a stopped validator sign nothing up to a height",
+		Long: "Make the validator of a stopped node sign nothing up to and including HEIGHT. For when data/priv_validator_state.json is lost\n" +
+			"or torn: with a height that the network has not reached yet, no block can be signed a second time, which would be punished.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			height, err := strconv.ParseInt(args[0], 10, 64)
+			if err != nil || height < 1 {
+				return fmt.Errorf("%q isn't a block's height", args[0])
+			}
+			return node.SignAfter(homeOf(cmd), height)
+		},
+	}
 }
 
 // Export returns "export": write a node's state as a genesis.
@@ -174,5 +208,6 @@ func Rollback() *cobra.Command { return served(server.NewRollbackCmd(app.Creator
 
 func served(cmd *cobra.Command) *cobra.Command {
 	cmd.PersistentPreRunE = forServer(offline().Encoding)
+	walk(cmd, ownWords)
 	return withHome(cmd)
 }

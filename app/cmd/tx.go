@@ -1,6 +1,8 @@
 package appcmd
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -51,7 +53,7 @@ func Tx() *cobra.Command {
 		authcli.GetValidateSignaturesCommand(), authcli.GetBroadcastCommand(), authcli.GetEncodeCommand(), authcli.GetDecodeCommand(),
 		authcli.GetSimulateCmd())
 	chain.BasicManager().AddTxCommands(cmd)
-	walk(cmd, func(c *cobra.Command) { defaults(c.Flags()) })
+	walk(cmd, func(c *cobra.Command) { defaults(c.Flags()); ownWords(c) })
 	return withHome(cmd)
 }
 
@@ -75,6 +77,14 @@ func defaults(fs *pflag.FlagSet) {
 		}
 		f.DefValue = value
 	}
+}
+
+// sdkWords are how the SDK's help names programs and commands, and what they are called here.
+var sdkWords = strings.NewReplacer("<appd> tendermint ", "akash comet ", "akash tendermint ", "akash comet ", "<appd>", "akash", "simd ", "akash ")
+
+// ownWords corrects the help of one of the SDK's commands.
+func ownWords(cmd *cobra.Command) {
+	cmd.Short, cmd.Long, cmd.Example = sdkWords.Replace(cmd.Short), sdkWords.Replace(cmd.Long), sdkWords.Replace(cmd.Example)
 }
 
 func walk(cmd *cobra.Command, fn func(*cobra.Command)) {

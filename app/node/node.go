@@ -107,16 +107,28 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 		return err
 	}
 	defer unlock()
+	if err := checkSigner(s.comet); err != nil {
+		return err
+	}
+	if err := repairWAL(s.comet.Consensus.WalFile(), logger); err != nil {
+		return err
+	}
 
 	db, err := dbm.NewDB("application", server.GetAppDBBackend(s.viper), filepath.Join(s.comet.RootDir, "data"))
 	if err != nil {
-		return fmt.Errorf("the chain's database in %s can't be opened: %w", filepath.Join(s.comet.RootDir, "data"), err)
+		return fmt.Errorf("the chain's database %s can't be opened: %w; %s", filepath.Join(s.comet.RootDir, "data", "application.db"), err, anew)
 	}
 	chain, err := open(logger, db, s)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	defer func() { err = errors.Join(err, chain.Close()) }()
+	// Set when a call into the chain never returns: then nothing can be closed, and the process ends.
+	stuck := false
+	defer func() {
+		if !stuck {
+			err = errors.Join(err, chain.Close())
+		}
+	}()
 
 	comet := *s.comet
 	rpc := *s.comet.RPC
@@ -124,7 +136,11 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 	comet.RPC = &rpc
 	// CometBFT leaves its index open; this node may start again in the same process.
 	dbs := &databases{}
-	defer func() { dbs.close() }()
+	defer func() {
+		if !stuck {
+			dbs.close()
+		}
+	}()
 	key, err := p2p.LoadOrGenNodeKey(comet.NodeKeyFile())
 	if err != nil {
 		return err
@@ -133,12 +149,22 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 	if err != nil {
 		return fmt.Errorf("genesis %s: %w", comet.GenesisFile(), err)
 	}
-	tm, err := cmtnode.NewNodeWithContext(ctx, &comet, privval.LoadOrGenFilePV(comet.PrivValidatorKeyFile(), comet.PrivValidatorStateFile()),
-		key, proxy.NewLocalClientCreator(server.NewCometABCIWrapper(chain)), func() (*cmttypes.GenesisDoc, error) { return genesis.ToGenesisDoc() },
+	watch := &watched{Application: server.NewCometABCIWrapper(chain), failed: make(chan error, 1)}
+	tm, err := newComet(ctx, &comet, privval.LoadOrGenFilePV(comet.PrivValidatorKeyFile(), comet.PrivValidatorStateFile()),
+		key, proxy.NewLocalClientCreator(watch), func() (*cmttypes.GenesisDoc, error) { return genesis.ToGenesisDoc() },
 		dbs.open, cmtnode.DefaultMetricsProvider(comet.Instrumentation), cmtlog.CometLoggerWrapper{Logger: logger})
 	if err != nil {
-		return startError(err, comet.GenesisFile())
+		select {
+		case failure := <-watch.failed:
+			return failure
+		default:
+		}
+		if ctx.Err() != nil {
+			return nil // while it replayed blocks
+		}
+		return startError(err, &comet)
 	}
+	watch.syncing = tm.ConsensusReactor().WaitSync
 	consensus, err := tm.ConfigureRPC() // the one door to it
 	if err != nil {
 		return err
@@ -155,6 +181,9 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 		return fmt.Errorf("the node can't start: %w", err)
 	}
 	defer func() {
+		if stuck {
+			return
+		}
 		if tm.IsRunning() {
 			err = errors.Join(err, tm.Stop())
 		}
@@ -213,7 +242,15 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 			return nil
 		case <-tm.Quit():
 			return errors.New("the node stopped by itself; its log says why")
+		case err := <-watch.failed:
+			stuck = watch.syncing()
+			return err
 		case <-stopped:
+			select {
+			case err := <-watch.failed:
+				return err
+			default:
+			}
 			if gctx.Err() != nil || !tm.IsRunning() {
 				return nil
 			}
@@ -246,10 +283,29 @@ func ended(consensus any) <-chan struct{} {
 	return c
 }
 
-// startError puts into words what CometBFT says of a genesis that nobody can make blocks from.
-func startError(err error, genesis string) error {
-	if strings.Contains(err.Error(), "validator set is empty after InitGenesis") {
-		return fmt.Errorf("genesis %s has no validator, so nobody would make blocks; add one by akash genesis add-account, then gentx, then collect", genesis)
+// newComet opens CometBFT's data and replays the blocks that the chain doesn't have yet. It panics over data that it can't read.
+func newComet(ctx context.Context, comet *cmtcfg.Config, key cmttypes.PrivValidator, nodeKey *p2p.NodeKey, creator proxy.ClientCreator,
+	genesis cmtnode.GenesisDocProvider, dbs cmtcfg.DBProvider, metrics cmtnode.MetricsProvider, logger cmtlog.CometLoggerWrapper,
+) (tm *cmtnode.Node, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errData, r)
+		}
+	}()
+	return cmtnode.NewNodeWithContext(ctx, comet, key, nodeKey, creator, genesis, dbs, metrics, logger)
+}
+
+// errData marks what is wrong with a node's data.
+var errData = errors.New("not readable")
+
+// startError puts into words what CometBFT says of a genesis that nobody can make blocks from, and of data that doesn't fit together.
+func startError(err error, comet *cmtcfg.Config) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "validator set is empty after InitGenesis"):
+		return fmt.Errorf("genesis %s has no validator, so nobody would make blocks; add one by akash genesis add-account, then gentx, then collect", comet.GenesisFile())
+	case errors.Is(err, errData), strings.Contains(text, "leveldb"), strings.Contains(text, "handshake"):
+		return fmt.Errorf("the blocks and the state in %s don't fit together or are damaged: %w; %s", comet.DBDir(), err, anew)
 	}
 	return err
 }
@@ -258,7 +314,7 @@ func startError(err error, genesis string) error {
 func open(logger log.Logger, db dbm.DB, s settings) (chain *app.App, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the chain's state in %s can't be loaded: %v", filepath.Join(s.comet.RootDir, "data"), r)
+			err = fmt.Errorf("the chain's state in %s can't be loaded: %v; %s", filepath.Join(s.comet.RootDir, "data", "application.db"), r, anew)
 		}
 	}()
 	return app.New(logger, db, s.viper, server.DefaultBaseappOptions(s.viper)...), nil
@@ -275,9 +331,12 @@ func listen(name, addr, flag string) (net.Listener, error) {
 	return l, nil
 }
 
+// lockFile is in the data folder; whoever holds it may write there.
+const lockFile = "node.lock"
+
 // lockHome keeps a second node off the same home, whose two signatures for one block would be punished.
 func lockHome(home string) (unlock func(), err error) {
-	path := filepath.Join(home, "data", "node.lock")
+	path := filepath.Join(home, "data", lockFile)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err

@@ -41,6 +41,7 @@ type network struct {
 	apart  bool // each node has a namespace
 	nodes  []*node
 	peers  []string // ID@host:port of the validators
+	table  table
 }
 
 // node is one home and, while it runs, its process.
@@ -115,7 +116,7 @@ func (w *network) add(name string) *node {
 	}
 	n.web = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		MaxIdleConnsPerHost: 4,
-		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) { return n.dial(ctx, addr) },
+		DialContext:         func(ctx context.Context, _, addr string) (net.Conn, error) { return n.dial(ctx, addr) },
 	}}
 	w.nodes = append(w.nodes, n)
 	return n
