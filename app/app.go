@@ -242,7 +242,8 @@ func (a *App) wire(logger log.Logger, opts servertypes.AppOptions, router *basea
 	a.Consensus = consensuskeeper.NewKeeper(cdc, store(consensustypes.StoreKey), authority, runtime.EventService{})
 
 	a.Account = account.NewKeeper(authkeeper.NewAccountKeeper(cdc, store(authtypes.StoreKey), authtypes.ProtoBaseAccount,
-		moduleAccounts, accountCodec, Bech32Prefix, authority, authkeeper.WithUnorderedTransactions(true)))
+		moduleAccounts, accountCodec, Bech32Prefix, authority, authkeeper.WithUnorderedTransactions(true)),
+		cdc, store(authtypes.StoreKey))
 	a.Bank = bankkeeper.NewBaseKeeper(cdc, store(banktypes.StoreKey), a.Account, BlockedAddresses(), authority, logger).
 		WithObjStoreKey(a.objects[banktypes.ObjectStoreKey])
 	a.Staking = stakingkeeper.NewKeeper(cdc, store(stakingtypes.StoreKey), a.Account, a.Bank, authority,

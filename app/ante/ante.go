@@ -15,6 +15,8 @@ import (
 	txsigning "github.com/cosmos/cosmos-sdk/x/tx/signing"
 	ibcante "github.com/cosmos/ibc-go/v11/modules/core/ante"
 	ibckeeper "github.com/cosmos/ibc-go/v11/modules/core/keeper"
+
+	"github.com/akash-supercloud/akash/app/account"
 )
 
 // MaxUnordered is how far ahead an unordered transaction's timeout may lie. Each takes a key in the state
@@ -51,6 +53,7 @@ func New(o Options) (sdk.AnteHandler, error) {
 	}
 	return sdk.ChainAnteDecorators(
 		sdkante.NewSetUpContextDecorator(), // the gas meter: before all that uses gas
+		remember{},
 		sdkante.NewExtensionOptionsDecorator(nil),
 		sdkante.NewValidateBasicDecorator(),
 		sdkante.NewTxTimeoutHeightDecorator(),
@@ -63,5 +66,21 @@ func New(o Options) (sdk.AnteHandler, error) {
 		signatures,
 		sdkante.NewIncrementSequenceDecorator(o.Account),
 		ibcante.NewRedundantRelayDecorator(o.IBC), // in the mempool only: the second relayer of a packet pays nothing
+		forget{},
 	), nil
+}
+
+// remember and forget bound the checks, during which an account is read once.
+type (
+	remember struct{}
+	forget   struct{}
+)
+
+func (remember) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sdk.AnteHandler) (sdk.Context, error) {
+	return next(account.Remember(ctx), tx, simulate)
+}
+
+func (forget) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sdk.AnteHandler) (sdk.Context, error) {
+	account.Forget(ctx)
+	return next(ctx, tx, simulate)
 }

@@ -9,6 +9,8 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkante "github.com/cosmos/cosmos-sdk/x/auth/ante"
 	authsigning "github.com/cosmos/cosmos-sdk/x/auth/signing"
+
+	"github.com/akash-supercloud/akash/app/account"
 )
 
 // A transaction's signatures are checked when it enters the mempool and again in its block. They are a pure function of
@@ -94,8 +96,8 @@ func (c *sigCache) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sd
 	if simulate || ctx.BlockHeight() == 0 || mode != sdk.ExecModeCheck && mode != sdk.ExecModeFinalize || !ctx.IsSigverifyTx() {
 		return c.inner.AnteHandle(ctx, tx, simulate, next)
 	}
-	// The key's reads are on nobody's bill: gas must be the same with and without a hit.
-	k, ok := c.key(ctx.WithGasMeter(storetypes.NewInfiniteGasMeter()), tx)
+	// The key's reads are on nobody's bill, nor remembered: gas must be the same with and without a hit.
+	k, ok := c.key(account.Peek(ctx).WithGasMeter(storetypes.NewInfiniteGasMeter()), tx)
 	if !ok {
 		return c.inner.AnteHandle(ctx, tx, simulate, next)
 	}

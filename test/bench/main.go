@@ -1,6 +1,7 @@
 // Command bench measures akash on this machine, through its program.
 //
 //	bench deploy   a whole market: from `akash up` to ready, and from `akash deploy` to the first 200, part by part
+//	bench app      the state machine alone, in this process
 //	bench load     a node under load over RPC: bank sends, deployments, and leases' whole lives
 //	bench fill     a node whose state holds many leases: block times under load and times of list queries
 //
@@ -29,13 +30,15 @@ func main() {
 
 func dispatch(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("say what to measure: deploy or load; each has -h")
+		return errors.New("say what to measure: deploy, load or app; each has -h")
 	}
 	switch args[0] {
 	case "deploy":
 		return deploy(args[1:])
 	case "load":
 		return load(ctx, args[1:])
+	case "app":
+		return inprocess(ctx, args[1:])
 	}
-	return fmt.Errorf("there is no bench %q; use deploy or load", args[0])
+	return fmt.Errorf("there is no bench %q; use deploy, load or app", args[0])
 }

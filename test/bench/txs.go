@@ -58,7 +58,7 @@ func funds(users []*user) []genesis.Account {
 	return accounts
 }
 
-// sign returns a transaction of u as the bytes of a request to the RPC.
+// sign returns a transaction of u.
 func (u *user) sign(gas uint64, msgs ...proto.Message) ([]byte, error) {
 	anys := make([]*codectypes.Any, len(msgs))
 	for i, m := range msgs {
@@ -98,8 +98,13 @@ func (u *user) sign(gas uint64, msgs ...proto.Message) ([]byte, error) {
 		return nil, err
 	}
 	u.sequence++
-	call := `{"jsonrpc":"2.0","id":1,"method":"broadcast_tx_sync","params":{"tx":"` + base64.StdEncoding.EncodeToString(raw) + `"}}`
-	return fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(call), call), nil
+	return raw, nil
+}
+
+// request is the RPC's request that sends tx.
+func request(tx []byte, err error) ([]byte, error) {
+	call := `{"jsonrpc":"2.0","id":1,"method":"broadcast_tx_sync","params":{"tx":"` + base64.StdEncoding.EncodeToString(tx) + `"}}`
+	return fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(call), call), err
 }
 
 // Gas limits: what a message uses, and a third more.
@@ -156,8 +161,11 @@ type life struct {
 	dseq             uint64
 }
 
-// step signs one step of the life.
-func (l *life) step(k kind) ([]byte, error) {
+// step is tx as a request.
+func (l *life) step(k kind) ([]byte, error) { return request(l.tx(k)) }
+
+// tx signs one step of the life.
+func (l *life) tx(k kind) ([]byte, error) {
 	id := deploymentv1.DeploymentID{Owner: l.tenant.address, DSeq: l.dseq}
 	bidID := marketv1.MakeBidID(marketv1.MakeOrderID(deploymentv1.MakeGroupID(id, 1), 1), l.provider.address)
 	switch k {
@@ -174,9 +182,11 @@ func (l *life) step(k kind) ([]byte, error) {
 }
 
 func (u *user) send(to *user) ([]byte, error) {
-	return u.sign(gasSend, &banktypes.MsgSend{FromAddress: u.address, ToAddress: to.address, Amount: sdk.NewCoins(sdk.NewInt64Coin(app.BondDenom, 1))})
+	return request(u.sign(gasSend, &banktypes.MsgSend{FromAddress: u.address, ToAddress: to.address, Amount: sdk.NewCoins(sdk.NewInt64Coin(app.BondDenom, 1))}))
 }
 
-func (u *user) register() ([]byte, error) {
+func (u *user) register() ([]byte, error) { return request(u.registerTx()) }
+
+func (u *user) registerTx() ([]byte, error) {
 	return u.sign(gasProvider, &providerv1beta4.MsgCreateProvider{Owner: u.address, HostURI: "https://provider.localhost:8443", Attributes: region})
 }
