@@ -265,6 +265,7 @@ func (a *App) wire(logger log.Logger, opts servertypes.AppOptions, router *basea
 	a.Gov = govkeeper.NewKeeper(cdc, store(govtypes.StoreKey), a.Account, a.Bank, a.Distribution, router, govConfig, authority,
 		govkeeper.NewDefaultCalculateVoteResultsAndVotingPower(a.Staking))
 	a.Evidence = *evidencekeeper.NewKeeper(cdc, store(evidencetypes.StoreKey), a.Staking, a.Slashing, accountCodec, runtime.ProvideCometInfoService())
+	a.Evidence.SetRouter(evidencetypes.NewRouter()) // nobody submits evidence; without a router a message that does panics
 
 	// IBC: one light client, one application. What else could be here and why it isn't: docs/adr/0014.
 	a.IBC = ibckeeper.NewKeeper(cdc, store(ibcexported.StoreKey), a.Upgrade, authority)

@@ -50,7 +50,7 @@ func newEncoding() Encoding {
 		Registry: registry,
 		Codec:    cdc,
 		Amino:    amino,
-		TxConfig: authtx.NewTxConfig(cdc, authtx.DefaultSignModes),
+		TxConfig: txConfig{authtx.NewTxConfig(cdc, authtx.DefaultSignModes)},
 	}
 }
 

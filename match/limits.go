@@ -7,6 +7,7 @@ import (
 
 	"cosmossdk.io/math"
 
+	attributesv1 "github.com/akash-supercloud/akash/api/akash/base/attributes/v1"
 	resources "github.com/akash-supercloud/akash/api/akash/base/resources/v1beta4"
 	deploymentv1beta4 "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
 )
@@ -24,6 +25,15 @@ const (
 	MaxPrice = 10_000_000
 	// GroupFactor times the maximum of one unit is the most a whole group may ask for.
 	GroupFactor = 50
+	// MaxUnits, MaxAttributes, MaxValue, MaxAuditors, MaxUnitVolumes and MaxEndpoints bound the lists of a group: everybody who bids
+	// has the chain compare them with a provider's, and pays for one bid, not for their length. They aren't Akash's, which has none.
+	// Units and auditors are a group's, volumes and endpoints a unit's, attributes of each list; a value's length is in bytes.
+	MaxUnits       = 100
+	MaxAttributes  = 100
+	MaxValue       = 512
+	MaxAuditors    = 50
+	MaxUnitVolumes = 20
+	MaxEndpoints   = 200
 	// MaxVolumes is how many volumes one unit may have. Providers hold it, the chain doesn't.
 	MaxVolumes = 4
 )
@@ -59,6 +69,9 @@ func DeploymentLimits(groups []deploymentv1beta4.GroupSpec) error {
 func Limits(g deploymentv1beta4.GroupSpec) error {
 	if g.Name == "" {
 		return limit("group name is empty")
+	}
+	if err := listLimits(&g); err != nil {
+		return limit("group %q: %s", g.Name, err)
 	}
 	if err := ValidAttributes(g.Requirements.Attributes, true); err != nil {
 		return limit("group %q: placement attributes: %s", g.Name, err)
@@ -102,6 +115,49 @@ func Limits(g deploymentv1beta4.GroupSpec) error {
 	} {
 		if v := uint64(t.sum); v < t.min || v > t.max {
 			return limit("group %q: invalid total %s (%d >= %d >= %d fails)", g.Name, t.name, t.max, v, t.min)
+		}
+	}
+	return nil
+}
+
+// listLimits checks how long a group's lists are, before anything looks through them.
+func listLimits(g *deploymentv1beta4.GroupSpec) error {
+	if n := len(g.Resources); n > MaxUnits {
+		return fmt.Errorf("%d resource units; the most is %d", n, MaxUnits)
+	}
+	if n := len(g.Requirements.SignedBy.AllOf) + len(g.Requirements.SignedBy.AnyOf); n > MaxAuditors {
+		return fmt.Errorf("%d auditors; the most is %d", n, MaxAuditors)
+	}
+	lists := [][]attributesv1.Attribute{g.Requirements.Attributes}
+	for i := range g.Resources {
+		u := &g.Resources[i]
+		if n := len(u.Storage); n > MaxUnitVolumes {
+			return fmt.Errorf("unit %d has %d volumes; the most is %d", u.ID, n, MaxUnitVolumes)
+		}
+		if n := len(u.Endpoints); n > MaxEndpoints {
+			return fmt.Errorf("unit %d has %d endpoints; the most is %d", u.ID, n, MaxEndpoints)
+		}
+		if u.CPU != nil {
+			lists = append(lists, u.CPU.Attributes)
+		}
+		if u.GPU != nil {
+			lists = append(lists, u.GPU.Attributes)
+		}
+		if u.Memory != nil {
+			lists = append(lists, u.Memory.Attributes)
+		}
+		for j := range u.Storage {
+			lists = append(lists, u.Storage[j].Attributes)
+		}
+	}
+	for _, list := range lists {
+		if n := len(list); n > MaxAttributes {
+			return fmt.Errorf("%d attributes in one list; the most is %d", n, MaxAttributes)
+		}
+		for i := range list {
+			if len(list[i].Value) > MaxValue {
+				return fmt.Errorf("the value of attribute %.140q is longer than %d bytes", list[i].Key, MaxValue)
+			}
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/test/bufconn"
 
@@ -36,7 +37,7 @@ const (
 // given: without them one connection may open any number of calls.
 func newGRPC(chain *app.App, c client.Context, cfg config.GRPCConfig) (*grpc.Server, error) {
 	s := grpc.NewServer(
-		grpc.ForceServerCodec(codec.NewProtoCodec(c.InterfaceRegistry).GRPCCodec()),
+		grpc.ForceServerCodec(guard{codec.NewProtoCodec(c.InterfaceRegistry).GRPCCodec()}),
 		grpc.MaxSendMsgSize(cfg.MaxSendMsgSize),
 		grpc.MaxRecvMsgSize(cfg.MaxRecvMsgSize),
 		grpc.MaxConcurrentStreams(grpcStreams),
@@ -56,6 +57,16 @@ func newGRPC(chain *app.App, c client.Context, cfg config.GRPCConfig) (*grpc.Ser
 	})
 	gogoreflection.Register(s)
 	return s, err
+}
+
+// guard looks at the numbers of a request before it is read.
+type guard struct{ encoding.Codec }
+
+func (g guard) Unmarshal(data []byte, v any) error {
+	if err := app.CheckDigits(data); err != nil {
+		return err
+	}
+	return g.Codec.Unmarshal(data, v)
 }
 
 // inside is a connection of REST to gRPC that doesn't go through the door, so strangers who hold all of the

@@ -5,9 +5,11 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -366,6 +368,16 @@ func restHandler(rest *api.Server, g *grpc.Server, cors bool, maxBody int64) htt
 			web.ServeHTTP(w, r)
 			return
 		}
+		// Numbers are looked at before they are read; in the address the server's bound on headers holds them.
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = app.CheckDigits(body)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		rests.ServeHTTP(w, r)
 	})
 }

@@ -74,8 +74,8 @@ type Options struct {
 	Height int64
 	// Time of genesis; default Start.
 	Time time.Time
-	// MaxGas of a block; 0: the preset's.
-	MaxGas int64
+	// Consensus changes the consensus parameters of the genesis.
+	Consensus func(*cmtproto.ConsensusParams)
 	// Log takes the App's log; default none.
 	Log log.Logger
 }
@@ -132,11 +132,10 @@ func New(t testing.TB, o Options) *Chain {
 	if state == nil {
 		state = makeGenesis(t, preset, o)
 	}
-	params := preset.ConsensusParams()
-	if o.MaxGas != 0 {
-		params.Block.MaxGas = o.MaxGas
+	wire := preset.ConsensusParams().ToProto()
+	if o.Consensus != nil {
+		o.Consensus(&wire)
 	}
-	wire := params.ToProto()
 	_, err = c.App.InitChain(&abci.RequestInitChain{ChainId: ChainID, AppStateBytes: state, ConsensusParams: &wire, InitialHeight: c.Height + 1, Time: c.Time})
 	must(t, err)
 	c.Block()

@@ -14,12 +14,15 @@ const (
 	// MaxDryPerBlock is how many accounts one block closes; more wait for the next block. They
 	// aren't paid for, nor charged for, the blocks that they wait.
 	MaxDryPerBlock = 200
+	// MaxGasPerBlock bounds the work of closing them, in gas, which nobody pays here: a deployment may hold hundreds of
+	// bids whose deposits go back. The account that passes it is closed whole, the next ones wait for the next block.
+	MaxGasPerBlock = 50_000_000
 	// retryAfter is how many blocks later an account is tried again that couldn't be closed.
 	retryAfter = 1000
 )
 
 // EndBlock closes the accounts whose money was good for this block, but isn't for the next:
-// in the block in which the money ends, and at most MaxDryPerBlock of them.
+// in the block in which the money ends, and at most MaxDryPerBlock of them, nor much more than MaxGasPerBlock of work.
 //
 // An account that can't be closed, which only a defect could cause, is left as it was,
 // reported in the log, and tried again later; it never stops the chain.
@@ -32,7 +35,11 @@ func (k *Keeper) EndBlock(ctx context.Context) error {
 		return err
 	}
 	sdkCtx := sdk.UnwrapSDKContext(ctx)
+	start := sdkCtx.GasMeter().GasConsumed()
 	for _, id := range ids {
+		if sdkCtx.GasMeter().GasConsumed()-start >= MaxGasPerBlock {
+			break
+		}
 		branch, write := sdkCtx.CacheContext()
 		if err := k.closeDry(branch, id); err != nil {
 			sdkCtx.Logger().Error("escrow: an account that ran dry can't be closed", "account", fmt.Sprintf("%x", []byte(id)), "err", err)
