@@ -156,6 +156,9 @@ var _ servertypes.Application = (*App)(nil)
 // OptionSignatureCache is the setting that says how many checked transactions a node remembers; see package ante.
 const OptionSignatureCache = "signature-cache"
 
+// OptionQueryInvariants is the setting by which a node's operator lets others have its state checked, which is much work.
+const OptionQueryInvariants = "query-invariants"
+
 // Authority is the address that may change every module's parameters: governance.
 func Authority() string { return authtypes.NewModuleAddress(govtypes.ModuleName).String() }
 
@@ -281,6 +284,9 @@ func (a *App) wire(logger log.Logger, opts servertypes.AppOptions, router *basea
 	a.Escrow = escrow.NewKeeper(cdc, store(escrow.StoreKey), a.Bank, a.Authz)
 	a.Deployment = deployment.NewKeeper(cdc, store(deployment.StoreKey), a.Escrow, authority)
 	a.Market = market.NewKeeper(cdc, store(market.StoreKey), a.Escrow, a.Deployment, a.Provider, a.Audit, a.Account, a.Bank, authority)
+	if cast.ToBool(opts.Get(OptionQueryInvariants)) {
+		a.Market.AllowInvariantsQuery()
+	}
 	a.Provider.SetLeases(a.Market)
 
 	a.modules = module.NewManager(
@@ -307,6 +313,7 @@ func (a *App) wire(logger log.Logger, opts servertypes.AppOptions, router *basea
 		escrow.NewAppModule(a.Escrow),
 		deployment.NewAppModule(a.Deployment),
 		market.NewAppModule(a.Market),
+		market.NewTradeModule(a.Market),
 	)
 	a.basics = module.NewBasicManagerFromManager(a.modules, map[string]module.AppModuleBasic{
 		genutiltypes.ModuleName: genutil.NewAppModuleBasic(genutiltypes.DefaultMessageValidator),
@@ -319,7 +326,7 @@ func (a *App) wire(logger log.Logger, opts servertypes.AppOptions, router *basea
 // endBlockers: bank first, which credits what the block's transactions paid; then governance, whose decisions count in
 // the same block; then the validator set; then the market.
 func endBlockers() []string {
-	return []string{banktypes.ModuleName, govtypes.ModuleName, stakingtypes.ModuleName, feegrant.ModuleName, escrow.ModuleName}
+	return []string{banktypes.ModuleName, govtypes.ModuleName, stakingtypes.ModuleName, feegrant.ModuleName, escrow.ModuleName, market.ModuleName}
 }
 
 // genesisOrder is the order in which modules read the genesis: accounts and coins first, the market's registries
@@ -330,6 +337,7 @@ func genesisOrder() []string {
 		govtypes.ModuleName, minttypes.ModuleName, ibcexported.ModuleName, transfertypes.ModuleName, genutiltypes.ModuleName, evidencetypes.ModuleName, authz.ModuleName,
 		feegrant.ModuleName, upgradetypes.ModuleName, vestingtypes.ModuleName, consensustypes.ModuleName,
 		provider.ModuleName, audit.ModuleName, cert.ModuleName, escrow.ModuleName, deployment.ModuleName, market.ModuleName,
+		market.TradeName,
 	}
 }
 

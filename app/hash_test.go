@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -31,6 +32,7 @@ import (
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	marketv1beta5 "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
 	providerv1beta4 "github.com/akash-supercloud/akash/api/akash/provider/v1beta4"
+	tradev1 "github.com/akash-supercloud/akash/api/akash/trade/v1"
 	"github.com/akash-supercloud/akash/app"
 	"github.com/akash-supercloud/akash/app/genesis"
 	"github.com/akash-supercloud/akash/app/node"
@@ -81,6 +83,15 @@ func TestEqualHashes(t *testing.T) {
 		t.Fatal(err)
 	}
 	params := appGenesis.Consensus.Params.ToProto()
+	// Orders expire and grace ends within the test's blocks, which are a second apart.
+	var state map[string]json.RawMessage
+	if err := json.Unmarshal(appGenesis.AppState, &state); err != nil {
+		t.Fatal(err)
+	}
+	state["trade"] = json.RawMessage(`{"params":{"order_lifetime":"7s","grace_blocks":"4"}}`)
+	if appGenesis.AppState, err = json.Marshal(state); err != nil {
+		t.Fatal(err)
+	}
 
 	kinds := []options{
 		{app.OptionSignatureCache: 0},
@@ -109,7 +120,15 @@ func TestEqualHashes(t *testing.T) {
 	var bids []marketv1.BidID
 	message := func(u int) sdk.Msg {
 		me := addrs[u]
-		switch n := r.IntN(10); {
+		switch n := r.IntN(12); {
+		case n == 10 && r.IntN(2) == 0:
+			return &tradev1.MsgDenyProviders{Owner: me, Providers: []string{addrs[(u+1+r.IntN(users-1))%users]}}
+		case n == 10:
+			return &tradev1.MsgAllowProviders{Owner: me, Providers: []string{addrs[(u+1+r.IntN(users-1))%users]}}
+		case n == 11 && len(bids) > 0:
+			return &tradev1.MsgWithdrawLeases{Provider: bids[0].Provider, Leases: []marketv1.LeaseID{bids[r.IntN(len(bids))].LeaseID()}}
+		case n == 11:
+			return &tradev1.MsgUpdateParams{Authority: me, Params: tradev1.Params{}}
 		case n < 4:
 			return &banktypes.MsgSend{FromAddress: me, ToAddress: addrs[r.IntN(users)], Amount: sdk.NewCoins(sdk.NewInt64Coin("uact", int64(1+r.IntN(50))))}
 		case n < 5:
@@ -118,11 +137,11 @@ func TestEqualHashes(t *testing.T) {
 			nextDSeq++
 			id := deploymentv1.DeploymentID{Owner: me, DSeq: nextDSeq}
 			orders = append(orders, marketv1.MakeOrderID(deploymentv1.MakeGroupID(id, 1), 1))
-			return &deploymentv1beta4.MsgCreateDeployment{ID: id, Groups: []deploymentv1beta4.GroupSpec{group(100)}, Hash: make([]byte, 32), Deposit: deposit(500_000)}
+			return &deploymentv1beta4.MsgCreateDeployment{ID: id, Groups: []deploymentv1beta4.GroupSpec{group(200_000)}, Hash: make([]byte, 32), Deposit: deposit(500_000)}
 		case n < 8 && len(orders) > 0:
 			id := marketv1.MakeBidID(orders[r.IntN(len(orders))], me)
 			bids = append(bids, id)
-			return &marketv1beta5.MsgCreateBid{ID: id, Price: sdk.NewInt64DecCoin("uact", 7), Deposit: deposit(500_000)}
+			return &marketv1beta5.MsgCreateBid{ID: id, Price: sdk.NewInt64DecCoin("uact", 150_000), Deposit: deposit(500_000)}
 		case n < 9 && len(bids) > 0:
 			return &marketv1beta5.MsgCreateLease{BidID: bids[r.IntN(len(bids))]}
 		case len(bids) > 0:
@@ -139,13 +158,16 @@ func TestEqualHashes(t *testing.T) {
 		switch m := msg.(type) {
 		case *marketv1beta5.MsgCreateLease:
 			return who[m.BidID.Owner]
+		case *tradev1.MsgWithdrawLeases:
+			m.Provider = m.Leases[0].Provider
+			return who[m.Provider]
 		case *deploymentv1beta4.MsgCloseDeployment:
 			return who[m.ID.Owner]
 		}
 		return u
 	}
 
-	ok, refused := 0, 0
+	ok, refused, events := 0, 0, map[string]int{} // events of blocks, not of transactions
 	for height := int64(1); height <= 40; height++ {
 		var block [][]byte
 		for range r.IntN(8) * int(min(height-1, 1)) { // nothing before the first commit
@@ -204,6 +226,9 @@ func TestEqualHashes(t *testing.T) {
 			}
 			if i == 0 {
 				first = res
+				for _, e := range res.Events {
+					events[e.Type]++
+				}
 				for _, x := range res.TxResults {
 					if x.Code == 0 {
 						ok++
@@ -233,5 +258,9 @@ func TestEqualHashes(t *testing.T) {
 	if err := nodes[0].Invariants(nodes[0].NewContext(true)); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d good and %d bad transactions", ok, refused)
+	t.Logf("%d good and %d bad transactions, %d orders expired, %d accounts ran dry", ok, refused,
+		events["akash.events.v1.EventOrderExpired"], events["akash.events.v1.EventAccountOverdrawn"])
+	if events["akash.events.v1.EventOrderExpired"] == 0 {
+		t.Error("no order expired: the test tests less than it should")
+	}
 }

@@ -18,6 +18,7 @@ func (a *App) QueryServices() []ModuleQueries {
 	own := map[string]string{
 		"audit": "akash.audit.v1.Query", "cert": "akash.cert.v1.Query", "deployment": "akash.deployment.v1beta4.Query",
 		"escrow": "akash.escrow.v1.Query", "market": "akash.market.v1beta5.Query", "provider": "akash.provider.v1beta4.Query",
+		"trade": "akash.trade.v1.Query",
 		"authz": "cosmos.authz.v1beta1.Query", "feegrant": "cosmos.feegrant.v1beta1.Query",
 	}
 	var out []ModuleQueries

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	sdkquery "github.com/cosmos/cosmos-sdk/types/query"
 	gogoproto "github.com/cosmos/gogoproto/proto"
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
@@ -19,12 +20,13 @@ import (
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	marketv1beta5 "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
 	providerv1beta4 "github.com/akash-supercloud/akash/api/akash/provider/v1beta4"
+	tradev1 "github.com/akash-supercloud/akash/api/akash/trade/v1"
 	appcmd "github.com/akash-supercloud/akash/app/cmd"
 )
 
 func queryCmd(a *app) *cobra.Command {
 	return a.lazy("query", "Ask the chain", func() *cobra.Command {
-		own := []*cobra.Command{queryDeploymentCmd(a), queryMarketCmd(a), queryEscrowCmd(a), queryProviderCmd(a), queryCertCmd(a), queryAuditCmd(a)}
+		own := []*cobra.Command{queryDeploymentCmd(a), queryMarketCmd(a), queryEscrowCmd(a), queryProviderCmd(a), queryCertCmd(a), queryAuditCmd(a), queryInvariantsCmd(a)}
 		return a.withOwn(own, appcmd.Query)
 	}, "q")
 }
@@ -136,7 +138,8 @@ func (a *app) mineIfNone(i *ids) error {
 
 func queryMarketCmd(a *app) *cobra.Command {
 	var ol, bl, ll filters
-	var og, bg, lg ids
+	var og, bg, lg, fu ids
+	de := ids{dseq: 1} // of which it needs the owner only
 	return parent("market", "Orders, bids and leases",
 		parent("order", "Orders",
 			a.queryCmd1("list", "List orders", cobra.NoArgs, func(c *cobra.Command) { ol.add(c, "owner", "dseq", "gseq", "oseq") },
@@ -189,10 +192,35 @@ func queryMarketCmd(a *app) *cobra.Command {
 					}
 					return marketv1beta5.NewQueryClient(conn).Lease(ctx, &marketv1beta5.QueryLeaseRequest{ID: lg.bid().LeaseID()})
 				})),
+		a.queryCmd1("funding", "What a deployment's account holds now, and how long it lasts", cobra.NoArgs, func(c *cobra.Command) { fu.add(c, "owner", "dseq") },
+			func(ctx context.Context, conn grpc.ClientConnInterface, _ []string) (gogoproto.Message, error) {
+				if err := errors.Join(a.mineIfNone(&fu), fu.need("dseq")); err != nil {
+					return nil, err
+				}
+				return tradev1.NewQueryClient(conn).Funding(ctx, &tradev1.QueryFundingRequest{Owner: fu.owner, Dseq: fu.dseq})
+			}),
+		a.queryCmd1("denials", "Providers that an owner denies", cobra.NoArgs, func(c *cobra.Command) { de.add(c, "owner") },
+			func(ctx context.Context, conn grpc.ClientConnInterface, _ []string) (gogoproto.Message, error) {
+				if err := a.mineIfNone(&de); err != nil {
+					return nil, err
+				}
+				return tradev1.NewQueryClient(conn).Denials(ctx, &tradev1.QueryDenialsRequest{Owner: de.owner, Pagination: &sdkquery.PageRequest{Limit: 1000}})
+			}),
+		a.queryCmd1("rules", "Parameters beyond the Akash protocol: how long orders and grace last", cobra.NoArgs, nil,
+			func(ctx context.Context, conn grpc.ClientConnInterface, _ []string) (gogoproto.Message, error) {
+				return tradev1.NewQueryClient(conn).Params(ctx, &tradev1.QueryParamsRequest{})
+			}),
 		a.queryCmd1("params", "Parameters", cobra.NoArgs, nil, func(ctx context.Context, conn grpc.ClientConnInterface, _ []string) (gogoproto.Message, error) {
 			return marketv1beta5.NewQueryClient(conn).Params(ctx, &marketv1beta5.QueryParamsRequest{})
 		}),
 	)
+}
+
+func queryInvariantsCmd(a *app) *cobra.Command {
+	return a.queryCmd1("invariants", "Have the node check the whole market's state; its operator has to allow it", cobra.NoArgs, nil,
+		func(ctx context.Context, conn grpc.ClientConnInterface, _ []string) (gogoproto.Message, error) {
+			return tradev1.NewQueryClient(conn).Invariants(ctx, &tradev1.QueryInvariantsRequest{})
+		})
 }
 
 func queryEscrowCmd(a *app) *cobra.Command {

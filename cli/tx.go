@@ -27,6 +27,7 @@ import (
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	marketv1beta5 "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
 	providerv1beta4 "github.com/akash-supercloud/akash/api/akash/provider/v1beta4"
+	tradev1 "github.com/akash-supercloud/akash/api/akash/trade/v1"
 	appcmd "github.com/akash-supercloud/akash/app/cmd"
 	"github.com/akash-supercloud/akash/client/auth"
 )
@@ -346,6 +347,11 @@ func txMarketCmd(a *app) *cobra.Command {
 	reasonFlag := func(cmd *cobra.Command) *string {
 		return cmd.Flags().String("reason", "unspecified", "unstable, decommissioned, manifest-timeout or unspecified")
 	}
+	list := func(use, short string, msg func(me string, providers []string) sdk.Msg) *cobra.Command {
+		return &cobra.Command{Use: use + " PROVIDER...", Short: short, Args: cobra.MinimumNArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+			return a.send(cmd.Context(), func(_ context.Context, me string) ([]sdk.Msg, error) { return []sdk.Msg{msg(me, args)}, nil })
+		}}
+	}
 	return parent("market", "Bids and leases",
 		parent("bid", "Make and close bids", createBid,
 			one("close", "Take a bid back, or end the lease that it won", "provider", func(cmd *cobra.Command) func(context.Context, marketv1.BidID) (sdk.Msg, error) {
@@ -368,17 +374,46 @@ func txMarketCmd(a *app) *cobra.Command {
 					return &marketv1beta5.MsgCreateLease{BidID: id}, nil
 				}
 			}),
-			one("withdraw", "Get what a lease has earned", "provider", func(*cobra.Command) func(context.Context, marketv1.BidID) (sdk.Msg, error) {
+			withdrawCmd(a, one("withdraw", "Get what a lease has earned, or many by OWNER/DSEQ/GSEQ/OSEQ each", "provider", func(*cobra.Command) func(context.Context, marketv1.BidID) (sdk.Msg, error) {
 				return func(_ context.Context, id marketv1.BidID) (sdk.Msg, error) {
 					return &marketv1beta5.MsgWithdrawLease{ID: id.LeaseID()}, nil
 				}
-			}),
+			})),
 			one("close", "End a lease; its group goes to the market again", "owner", func(*cobra.Command) func(context.Context, marketv1.BidID) (sdk.Msg, error) {
 				return func(_ context.Context, id marketv1.BidID) (sdk.Msg, error) {
 					return &marketv1beta5.MsgCloseLease{ID: id.LeaseID(), Reason: marketv1.LeaseClosedReasonOwner}, nil
 				}
 			})),
+		list("deny", "Keep providers from bidding on your orders", func(me string, providers []string) sdk.Msg {
+			return &tradev1.MsgDenyProviders{Owner: me, Providers: providers}
+		}),
+		list("allow", "Let providers bid again that you denied", func(me string, providers []string) sdk.Msg {
+			return &tradev1.MsgAllowProviders{Owner: me, Providers: providers}
+		}),
 	)
+}
+
+// withdrawCmd lets the command take many leases as arguments, which go in one message.
+func withdrawCmd(a *app, one *cobra.Command) *cobra.Command {
+	single := one.RunE
+	one.Use, one.Args = "withdraw [OWNER/DSEQ/GSEQ/OSEQ]...", cobra.ArbitraryArgs
+	one.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return single(cmd, args)
+		}
+		return a.send(cmd.Context(), func(_ context.Context, me string) ([]sdk.Msg, error) {
+			m := &tradev1.MsgWithdrawLeases{Provider: me}
+			for _, text := range args {
+				id, err := marketv1.ParseLeaseID(text + "/" + me)
+				if err != nil {
+					return nil, fmt.Errorf("%q isn't a lease's OWNER/DSEQ/GSEQ/OSEQ", text)
+				}
+				m.Leases = append(m.Leases, id)
+			}
+			return []sdk.Msg{m}, nil
+		})
+	}
+	return one
 }
 
 func txEscrowCmd(a *app) *cobra.Command {

@@ -207,6 +207,17 @@ func writeConfig(home string, comet *cmtcfg.Config, sdk *serverconfig.Config) er
 	return nil
 }
 
+// allowInvariants lets the node of home check its whole state for whoever asks.
+func allowInvariants(home string) error {
+	path := filepath.Join(home, "config", "app.toml")
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	line := "# Whether others may have this node check its whole state (akash query invariants), which is much work.\n" + app.OptionQueryInvariants + " = true\n\n"
+	return os.WriteFile(path, append([]byte(line), old...), 0o644)
+}
+
 // localSDK is DefaultSDK for a chain on one machine: no snapshots, and old states are dropped soon.
 func localSDK() *serverconfig.Config {
 	c := DefaultSDK()

@@ -84,6 +84,11 @@ func Init(home string, cfg GenesisConfig) error {
 	if err := writeConfig(home, comet, sdkConfig); err != nil {
 		return err
 	}
+	if preset.Name == "local" {
+		if err := allowInvariants(home); err != nil {
+			return err
+		}
+	}
 	_, consensusKey, err := genutil.InitializeNodeValidatorFiles(comet)
 	if err != nil {
 		return err

@@ -89,7 +89,7 @@ var refusals = map[string]map[uint32]refusal{
 		1:  {codes.AlreadyExists, "account exists", "there is an escrow account of this id already", "use another number"},
 		2:  {codes.FailedPrecondition, "account closed", "the account is closed, and what was left in it has been refunded", "see `akash ls` for running deployments"},
 		3:  {codes.NotFound, "account not found", "there is no such escrow account", "see `akash query escrow accounts`"},
-		4:  {codes.FailedPrecondition, "account overdrawn", "the account's money has run out", "deposit more with `akash tx escrow deposit` while it runs; one that has ended needs a new deployment"},
+		4:  {codes.FailedPrecondition, "account overdrawn", "the account's money has run out", "deposit more with `akash tx escrow deposit`; a deployment that has ended for good needs a new one"},
 		5:  {codes.InvalidArgument, "invalid denomination", "the account holds another denomination", "deposit and pay in that one"},
 		6:  {codes.AlreadyExists, "payment exists", "this lease is paid for already", "nothing is left to do"},
 		7:  {codes.FailedPrecondition, "payment closed", "the lease has ended, and all that it earned has been paid", "nothing is left to withdraw"},
@@ -104,6 +104,13 @@ var refusals = map[string]map[uint32]refusal{
 		16: {codes.InvalidArgument, "invalid deposit", "the deposit can't be taken", "send the account coins of this denomination, deposit less, or name a source that has them"},
 		17: {codes.InvalidArgument, "invalid authz scope", "", ""},
 		18: {codes.InvalidArgument, "malformed key", "the escrow account's id isn't one", "use deployment, with owner/dseq"},
+	},
+	"trade": {
+		1: {codes.InvalidArgument, "parameter invalid", "a parameter can't be right", "correct the proposal"},
+		2: {codes.PermissionDenied, "the order's owner denies this provider", "the order's owner wants no bids of this provider", "choose another order, and see `akash query market denials` for who is denied"},
+		3: {codes.InvalidArgument, "invalid list", "the list can't be taken", "name 1 to 100 of them, each once"},
+		4: {codes.FailedPrecondition, "too many denied providers", "you deny as many providers as may be", "allow some again with `akash tx market allow`"},
+		5: {codes.NotFound, "provider isn't denied", "you don't deny this provider", "see `akash query market denials` for those that you do"},
 	},
 	"provider": {
 		1:  {codes.InvalidArgument, "invalid provider: invalid host uri", "the provider's address isn't one", "use https://HOST:8443 as host_uri"},

@@ -152,7 +152,20 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 		if twice, err := k.deployments.Has(ctx, id.Key(), active+closed-class); err != nil || twice || class != d.class() {
 			broken = append(broken, fmt.Errorf("deployment %s is %s, but stored among others (%v)", wire, d.Deployment.State, err))
 		}
-		if runs := d.Deployment.State == deploymentv1.DeploymentActive; runs != (a.State.State == escrowtypes.StateOpen) {
+		until, dry, err := k.Grace(ctx, id, &d)
+		if err != nil {
+			return err
+		}
+		for _, g := range d.Groups {
+			if until != 0 && g.State == types.GroupOpen || until == 0 && len(dry) > 0 || d.dry(g.ID.GSeq) && g.State != types.GroupPaused {
+				broken = append(broken, fmt.Errorf("deployment %s is in grace until %d, its group %d %s, paused for want of money %v", wire, until, g.ID.GSeq, g.State, dry))
+			}
+		}
+		overdue, err := k.escrow.Overdue(ctx, id.Account())
+		if err != nil {
+			return err
+		}
+		if runs := d.Deployment.State == deploymentv1.DeploymentActive; runs != (a.State.State == escrowtypes.StateOpen || until != 0 || overdue) {
 			broken = append(broken, fmt.Errorf("deployment %s is %s, but its escrow account is %s", wire, d.Deployment.State, a.State.State))
 		}
 		return nil

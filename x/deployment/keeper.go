@@ -2,7 +2,8 @@
 //
 // It owns the record of each deployment, its groups included, under one key, active ones
 // apart from closed ones (store.Classes). What always
-// holds (Invariants): an active deployment has an open escrow account of its own, a closed
+// holds (Invariants): an active deployment has an open escrow account of its own, or one that
+// waits for money, when none of its groups is open; a closed
 // one an ended account; the groups of a closed deployment are closed or out of funds.
 // Specs of groups never change, so orders don't repeat them.
 package deployment
@@ -54,11 +55,14 @@ type End struct {
 
 // Market is what deployments ask of the market.
 type Market interface {
-	// OpenOrder opens order number oseq of an open group.
-	OpenOrder(ctx context.Context, id ID, gseq, oseq uint32) error
+	// OpenOrder opens order number oseq of an open group, of a deployment whose record has size bytes.
+	OpenOrder(ctx context.Context, id ID, gseq, oseq uint32, size int) error
 	// CloseOrder ends order number oseq of a group, if it is open or active, with its bids and
 	// its lease.
 	CloseOrder(ctx context.Context, id ID, gseq, oseq uint32, end End) error
+	// GraceBlocks returns for how many blocks a deployment that has run out of money waits for
+	// more; 0: it is closed at once.
+	GraceBlocks(ctx context.Context) (int64, error)
 	// ReclamationBounds returns the shortest and the longest window allowed.
 	ReclamationBounds(ctx context.Context) (least, most time.Duration, err error)
 }
@@ -190,39 +194,154 @@ func (k *Keeper) PauseGroup(ctx context.Context, id ID, gseq uint32) error {
 func (k *Keeper) setGroup(ctx context.Context, id ID, d Record, gseq uint32, state types.Group_State) error {
 	gid := d.Groups[gseq-1].ID
 	d.Groups[gseq-1].State = state
+	d.Dry &^= 1 << (gseq - 1)
 	if err := k.set(ctx, id, d); err != nil {
 		return err
 	}
 	return emitGroup(ctx, gid, state)
 }
 
-// AccountDry closes a deployment whose escrow account has no money for the next block.
-func (k *Keeper) AccountDry(ctx context.Context, aid escrow.AccountID) error {
+func ofAccount(aid escrow.AccountID) (ID, error) {
 	r := key.Read(aid)
 	r.Byte()
 	id := ID{Owner: r.Addr(), DSeq: r.U64()}
-	if err := r.Err(); err != nil {
+	return id, r.Err()
+}
+
+// AccountDry pauses a deployment whose escrow account has no money for the next block, and
+// closes one whose grace has ended.
+func (k *Keeper) AccountDry(ctx context.Context, aid escrow.AccountID) error {
+	id, err := ofAccount(aid)
+	if err != nil {
 		return err
 	}
+	return k.dry(ctx, id)
+}
+
+func (k *Keeper) dry(ctx context.Context, id ID) error {
 	d, err := k.Get(ctx, id)
 	if err != nil {
 		return err
 	}
-	return k.close(ctx, id, d, true)
+	until, err := k.escrow.Grace(ctx, id.Account())
+	if err != nil {
+		return err
+	}
+	grace, err := k.market.GraceBlocks(ctx)
+	if err != nil {
+		return err
+	}
+	if until != 0 || grace == 0 {
+		return k.close(ctx, id, d, true)
+	}
+	return k.pause(ctx, id, d, sdk.UnwrapSDKContext(ctx).BlockHeight()+grace)
 }
 
-// CloseIfOverdue closes the deployment if its money ended before this block, which is so
-// only while more accounts are to be closed than a block may close. It reports whether it did.
-func (k *Keeper) CloseIfOverdue(ctx context.Context, id ID) (bool, error) {
+// EndIfOverdue pauses or closes the deployment if its money ended before this block, which is
+// so only while more accounts have run dry than a block may end. It reports whether it did.
+func (k *Keeper) EndIfOverdue(ctx context.Context, id ID) (bool, error) {
 	overdue, err := k.escrow.Overdue(ctx, id.Account())
 	if err != nil || !overdue {
 		return false, err
 	}
+	return true, k.dry(ctx, id)
+}
+
+// pause ends what a deployment's money can't pay for any more. The deployment goes on, and
+// until block until a deposit starts its groups again.
+func (k *Keeper) pause(ctx context.Context, id ID, d Record, until int64) error {
+	if d.Deployment.State != deploymentv1.DeploymentActive {
+		return ErrDeploymentClosed
+	}
+	var ended []uint32
+	for i := range d.Groups {
+		if d.Groups[i].State == types.GroupOpen {
+			d.Groups[i].State = types.GroupPaused
+			d.Dry |= 1 << i
+			ended = append(ended, uint32(i+1))
+		}
+	}
+	if err := k.set(ctx, id, d); err != nil {
+		return err
+	}
+	wire := id.Wire()
+	end := End{Lease: marketv1.LeaseInsufficientFunds, Reason: marketv1.LeaseClosedReasonInsufficientFunds, Account: true}
+	for _, gseq := range ended {
+		if err := emitGroup(ctx, deploymentv1.MakeGroupID(wire, gseq), types.GroupPaused); err != nil {
+			return err
+		}
+		if err := k.market.CloseOrder(ctx, id, gseq, d.Orders[gseq-1], end); err != nil {
+			return err
+		}
+	}
+	return k.escrow.PauseAccount(ctx, id.Account(), until)
+}
+
+// AccountReopened starts the groups again that were paused because the money had ended.
+func (k *Keeper) AccountReopened(ctx context.Context, aid escrow.AccountID) error {
+	id, err := ofAccount(aid)
+	if err != nil {
+		return err
+	}
 	d, err := k.Get(ctx, id)
 	if err != nil {
-		return false, err
+		return err
 	}
-	return true, k.close(ctx, id, d, true)
+	var started []uint32
+	for i := range d.Groups {
+		if gseq := uint32(i + 1); d.dry(gseq) && d.Groups[i].State == types.GroupPaused {
+			d.Groups[i].State = types.GroupOpen
+			d.Orders[i]++
+			started = append(started, gseq)
+		}
+	}
+	d.Dry = 0
+	if err := k.set(ctx, id, d); err != nil {
+		return err
+	}
+	for _, gseq := range started {
+		if err := emitGroup(ctx, deploymentv1.MakeGroupID(id.Wire(), gseq), types.GroupOpen); err != nil {
+			return err
+		}
+		if err := k.market.OpenOrder(ctx, id, gseq, d.Orders[gseq-1], d.Size()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SetGrace says which paused groups a deposit starts again, and until when, when a chain
+// starts from a genesis state.
+func (k *Keeper) SetGrace(ctx context.Context, id ID, until int64, groups []uint32) error {
+	d, err := k.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, gseq := range groups {
+		if gseq == 0 || int(gseq) > len(d.Groups) || d.Groups[gseq-1].State != types.GroupPaused {
+			return ErrInvalidGroupID.Wrapf("group %d isn't a paused one", gseq)
+		}
+		d.Dry |= 1 << (gseq - 1)
+	}
+	if err := k.set(ctx, id, d); err != nil {
+		return err
+	}
+	return k.escrow.SetGrace(ctx, id.Account(), until)
+}
+
+// Grace returns until when a deployment that has run out of money waits for more, and which
+// of its groups a deposit starts again; 0: it isn't in grace.
+func (k *Keeper) Grace(ctx context.Context, id ID, d *Record) (until int64, groups []uint32, err error) {
+	if d.Deployment.State != deploymentv1.DeploymentActive {
+		return 0, nil, nil
+	}
+	until, err = k.escrow.Grace(ctx, id.Account())
+	for i := range d.Groups {
+		if gseq := uint32(i + 1); d.dry(gseq) {
+			groups = append(groups, gseq)
+		}
+	}
+	return until, groups, err
 }
 
 // close ends a deployment and all that belongs to it. Dry: its money has run out.
@@ -236,7 +355,7 @@ func (k *Keeper) close(ctx context.Context, id ID, d Record, dry bool) error {
 		end.Lease, end.Reason = marketv1.LeaseInsufficientFunds, marketv1.LeaseClosedReasonInsufficientFunds
 		state = types.GroupInsufficientFunds
 	}
-	d.Deployment.State = deploymentv1.DeploymentClosed
+	d.Deployment.State, d.Dry = deploymentv1.DeploymentClosed, 0
 	var ended []uint32
 	for i := range d.Groups {
 		if s := d.Groups[i].State; s == types.GroupOpen || s == types.GroupPaused {

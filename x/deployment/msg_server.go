@@ -10,6 +10,7 @@ import (
 	deploymentv1 "github.com/akash-supercloud/akash/api/akash/deployment/v1"
 	types "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
+	"github.com/akash-supercloud/akash/x/escrow"
 )
 
 type msgServer struct{ k *Keeper }
@@ -71,7 +72,7 @@ func (s msgServer) CreateDeployment(ctx context.Context, m *types.MsgCreateDeplo
 		return nil, err
 	}
 	for i := range m.Groups {
-		if err := s.k.market.OpenOrder(ctx, id, uint32(i+1), d.Orders[i]); err != nil {
+		if err := s.k.market.OpenOrder(ctx, id, uint32(i+1), d.Orders[i], d.Size()); err != nil {
 			return nil, err
 		}
 	}
@@ -120,9 +121,13 @@ func (s msgServer) CloseDeployment(ctx context.Context, m *types.MsgCloseDeploym
 	if d.Deployment.State != deploymentv1.DeploymentActive {
 		return nil, ErrDeploymentClosed
 	}
-	// Money that ended before this block ends the deployment as it would have then.
-	if closed, err := s.k.CloseIfOverdue(ctx, id); err != nil || closed {
-		return &types.MsgCloseDeploymentResponse{}, err
+	// Money that ended before this block ends the leases as it would have then.
+	if ended, err := s.k.EndIfOverdue(ctx, id); err != nil {
+		return nil, err
+	} else if ended {
+		if d, err = s.k.Get(ctx, id); err != nil || d.Deployment.State != deploymentv1.DeploymentActive {
+			return &types.MsgCloseDeploymentResponse{}, err
+		}
 	}
 	return &types.MsgCloseDeploymentResponse{}, s.k.close(ctx, id, d, false)
 }
@@ -154,8 +159,16 @@ func (s msgServer) stop(ctx context.Context, wire *deploymentv1.GroupID, state t
 	case g.State == types.GroupPaused && state == types.GroupPaused:
 		return ErrGroupPaused
 	}
-	if closed, err := s.k.CloseIfOverdue(ctx, id); err != nil || closed {
+	if ended, err := s.k.EndIfOverdue(ctx, id); err != nil {
 		return err
+	} else if ended {
+		if g, d, err = s.k.Group(ctx, id, gseq); err != nil || d.Deployment.State != deploymentv1.DeploymentActive {
+			return err
+		}
+		if g.State == types.GroupPaused && state == types.GroupPaused { // by its owner's wish: it stays so
+			d.Dry &^= 1 << (gseq - 1)
+			return s.k.set(ctx, id, d)
+		}
 	}
 	if err := s.k.setGroup(ctx, id, d, gseq, state); err != nil {
 		return err
@@ -181,14 +194,23 @@ func (s msgServer) StartGroup(ctx context.Context, m *types.MsgStartGroup) (*typ
 	case d.Deployment.State != deploymentv1.DeploymentActive:
 		return nil, ErrDeploymentClosed
 	}
-	if closed, err := s.k.CloseIfOverdue(ctx, id); err != nil || closed {
-		return &types.MsgStartGroupResponse{}, err
+	ended, err := s.k.EndIfOverdue(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if until, err := s.k.escrow.Grace(ctx, id.Account()); err != nil {
+		return nil, err
+	} else if until != 0 {
+		return nil, escrow.ErrAccountOverdrawn.Wrap("deposit first, to the deployment's account; that starts the groups again that had to stop")
+	}
+	if ended {
+		return &types.MsgStartGroupResponse{}, nil
 	}
 	d.Orders[gseq-1]++
 	if err := s.k.setGroup(ctx, id, d, gseq, types.GroupOpen); err != nil {
 		return nil, err
 	}
-	return &types.MsgStartGroupResponse{}, s.k.market.OpenOrder(ctx, id, gseq, d.Orders[gseq-1])
+	return &types.MsgStartGroupResponse{}, s.k.market.OpenOrder(ctx, id, gseq, d.Orders[gseq-1], d.Size())
 }
 
 // UpdateParams changes the parameters; only the authority (governance) may.

@@ -14,9 +14,14 @@ import (
 type Record struct {
 	types.GenesisDeployment
 	Orders []uint32
+	// Dry are the groups, as bits from gseq 1 on, that were paused because the money had
+	// ended: a deposit starts them again.
+	Dry uint32
 }
 
-// recordCodec stores the numbers of orders in front of the deployment in wire form.
+func (r *Record) dry(gseq uint32) bool { return r.Dry>>(gseq-1)&1 == 1 }
+
+// recordCodec stores the numbers of orders and the dry groups in front of the deployment in wire form.
 type recordCodec struct{}
 
 func (recordCodec) Encode(r Record) ([]byte, error) {
@@ -25,6 +30,7 @@ func (recordCodec) Encode(r Record) ([]byte, error) {
 	for _, n := range r.Orders {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
+	b = binary.AppendUvarint(b, uint64(r.Dry))
 	raw, err := r.GenesisDeployment.Marshal()
 	return append(b, raw...), err
 }
@@ -46,6 +52,7 @@ func (recordCodec) Decode(b []byte) (r Record, err error) {
 	for range n {
 		r.Orders = append(r.Orders, uint32(next()))
 	}
+	r.Dry = uint32(next())
 	if err == nil {
 		err = r.GenesisDeployment.Unmarshal(b)
 	}

@@ -55,7 +55,7 @@ func (k *Keeper) fill(ctx context.Context, id AccountID, r *record, signer sdk.A
 		return err
 	}
 	own := a.payer().Equals(signer)
-	left := d.Amount.Amount
+	left, outOfScope := d.Amount.Amount, false
 	for _, source := range d.Sources {
 		if !left.IsPositive() {
 			break
@@ -66,9 +66,12 @@ func (k *Keeper) fill(ctx context.Context, id AccountID, r *record, signer sdk.A
 				return err
 			}
 			left = left.Sub(amount)
-		} else if left, err = k.takeGrants(ctx, id, a, r, signer, left); err != nil {
+		} else if left, outOfScope, err = k.takeGrants(ctx, id, a, r, signer, left); err != nil {
 			return err
 		}
+	}
+	if left.IsPositive() && outOfScope {
+		return ErrUnauthorizedDepositScope.Wrapf("%s%s of %s are not covered, and a grant that has them is not for this kind of deposit", left, r.Denom, d.Amount)
 	}
 	if left.IsPositive() {
 		return ErrInvalidDeposit.Wrapf("insufficient balance: %s%s of %s are not covered", left, r.Denom, d.Amount)
@@ -100,12 +103,12 @@ type offer struct {
 }
 
 // takeGrants takes up to left from those who granted deposits to signer, and returns what
-// isn't covered. Who can give most gives first, so that grants of next to nothing, which
+// isn't covered, and whether grants for other scopes have more. Who can give most gives first, so that grants of next to nothing, which
 // anyone can make to anyone, stand in nobody's way.
-func (k *Keeper) takeGrants(ctx context.Context, id AccountID, a account, r *record, signer sdk.AccAddress, left math.Int) (math.Int, error) {
-	offers, err := k.offers(ctx, a, r.Denom, signer)
+func (k *Keeper) takeGrants(ctx context.Context, id AccountID, a account, r *record, signer sdk.AccAddress, left math.Int) (math.Int, bool, error) {
+	offers, outOfScope, err := k.offers(ctx, a, r.Denom, signer)
 	if err != nil {
-		return left, err
+		return left, false, err
 	}
 	// A grant belongs to its grantee. Money that a grantee spends on somebody else's
 	// account is, for that account, the granter's own: it goes back to the granter, but
@@ -120,48 +123,52 @@ func (k *Keeper) takeGrants(ctx context.Context, id AccountID, a account, r *rec
 		}
 		amount := math.MinInt(left, o.amount)
 		if err := k.take(ctx, id, r, o.granter, source, amount, false); err != nil {
-			return left, err
+			return left, false, err
 		}
 		// A grant that is used up stays, empty, so that a refund finds it.
 		rest := o.grant.WithLimits(o.grant.Limits().Sub(sdk.Coin{Denom: r.Denom, Amount: amount}))
 		if err := k.authz.SaveGrant(ctx, signer, o.granter, rest, o.expires); err != nil {
-			return left, err
+			return left, false, err
 		}
 		left = left.Sub(amount)
 	}
-	return left, nil
+	return left, outOfScope, nil
 }
 
-// offers returns who can pay into the account in signer's stead, the largest amount first.
-func (k *Keeper) offers(ctx context.Context, a account, denom string, signer sdk.AccAddress) ([]offer, error) {
+// offers returns who can pay into the account in signer's stead, the largest amount first,
+// and whether others could if their grants were for its scope.
+func (k *Keeper) offers(ctx context.Context, a account, denom string, signer sdk.AccAddress) (offers []offer, outOfScope bool, err error) {
 	granters, err := k.granters(ctx, signer)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	now := sdk.UnwrapSDKContext(ctx).BlockTime()
-	var offers []offer
 	for _, granter := range granters {
 		found, expires := k.authz.GetAuthorization(ctx, signer, granter, types.DepositMsgType)
 		grant, ok := found.(*types.DepositAuthorization)
 		if !ok { // revoked or expired since
 			if err := k.grants.Remove(ctx, grantKey(signer, granter)); err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			continue
 		}
-		if !grant.Allows(a.scope) || granter.Equals(signer) || (expires != nil && !expires.After(now)) {
+		if granter.Equals(signer) || (expires != nil && !expires.After(now)) {
 			continue
 		}
 		amount := grant.Limits().AmountOf(denom)
 		if amount.IsPositive() {
 			amount = math.MinInt(amount, k.bank.SpendableCoin(ctx, granter, denom).Amount)
 		}
-		if amount.IsPositive() {
+		switch {
+		case !amount.IsPositive():
+		case grant.Allows(a.scope):
 			offers = append(offers, offer{granter, grant, expires, amount})
+		default:
+			outOfScope = true
 		}
 	}
 	slices.SortStableFunc(offers, func(a, b offer) int { return b.amount.BigIntMut().Cmp(a.amount.BigIntMut()) })
-	return offers, nil
+	return offers, outOfScope, nil
 }
 
 // refund sends unspent money back to its depositor. What a grant paid raises the grant

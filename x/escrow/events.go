@@ -43,6 +43,22 @@ func (k *Keeper) emitAccountClosed(ctx context.Context, id AccountID, state ledg
 	return event.Emit(ctx, &eventsv1.EventAccountClosed{ID: wire, State: escrowtypes.State(state)})
 }
 
+func (k *Keeper) emitOverdrawn(ctx context.Context, id AccountID, until int64) error {
+	wire, err := id.Wire()
+	if err != nil {
+		return err
+	}
+	return event.Emit(ctx, &eventsv1.EventAccountOverdrawn{ID: wire, GraceEnds: until})
+}
+
+func (k *Keeper) emitReopened(ctx context.Context, id AccountID) error {
+	wire, err := id.Wire()
+	if err != nil {
+		return err
+	}
+	return event.Emit(ctx, &eventsv1.EventAccountReopened{ID: wire})
+}
+
 func (k *Keeper) emitSettled(ctx context.Context, id AccountID, denom string, p ledger.Payment, amount math.Int) error {
 	wire, err := id.Wire()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	escrowid "github.com/akash-supercloud/akash/api/akash/escrow/id/v1"
 	escrowtypes "github.com/akash-supercloud/akash/api/akash/escrow/types/v1"
 	types "github.com/akash-supercloud/akash/api/akash/escrow/v1"
 	"github.com/akash-supercloud/akash/x/escrow/ledger"
@@ -149,6 +150,31 @@ func (k *Keeper) each(ctx context.Context, fn func(AccountID, record) error) err
 	})
 }
 
+// Counts is how many accounts of each kind, and payments, there are.
+type Counts struct{ Deployments, Bids, Payments int }
+
+// Count counts. It reads all of the module's state.
+func (k *Keeper) Count(ctx context.Context) (n Counts, err error) {
+	err = k.each(ctx, func(id AccountID, r record) error {
+		a, err := id.parts()
+		if err != nil {
+			return err
+		}
+		if a.scope == escrowid.ScopeDeployment {
+			n.Deployments++
+		} else {
+			n.Bids++
+		}
+		n.Payments += len(r.Payments)
+		return nil
+	})
+	if err != nil {
+		return n, err
+	}
+	err = k.ended.Each(ctx, func(int, []byte, ledger.Payment) error { n.Payments++; return nil })
+	return n, err
+}
+
 // Invariants returns every way in which escrow's state is broken; nil if none. It reads
 // all of the module's state.
 func (k *Keeper) Invariants(ctx context.Context) error {
@@ -168,12 +194,8 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 			sum = math.ZeroInt()
 		}
 		held[r.Denom] = sum.Add(r.Funds()).Add(r.Dues())
-		due := int64(0)
-		if dry := r.DryAt(); dry < ledger.Never {
-			due = dry
-		}
-		if due != r.Due {
-			broken = append(broken, fmt.Errorf("account %x: dry at %d, but queued for %d", []byte(id), due, r.Due))
+		if r.due() != r.Due || r.Grace >= ledger.Never {
+			broken = append(broken, fmt.Errorf("account %x: its money or its grace ends at %d, but it is queued for %d", []byte(id), r.due(), r.Due))
 		}
 		if r.Due != 0 {
 			queued[string(dueKey(r.Due, id))] = true

@@ -12,6 +12,7 @@ package escrow
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"cosmossdk.io/collections"
@@ -46,10 +47,13 @@ type AuthzKeeper interface {
 	IterateGrants(ctx context.Context, handler func(granter, grantee sdk.AccAddress, grant authz.Grant) bool)
 }
 
-// Hooks is who closes what lives on an account when it runs dry.
+// Hooks is who ends what lives on an account when it runs dry.
 type Hooks interface {
-	// AccountDry closes what the account pays for, and the account by CloseAccount.
+	// AccountDry ends what the account pays for, and the account by PauseAccount or
+	// CloseAccount; one that was paused, by CloseAccount.
 	AccountDry(ctx context.Context, id AccountID) error
+	// AccountReopened is told that a deposit has opened a paused account again.
+	AccountReopened(ctx context.Context, id AccountID) error
 }
 
 // Keeper holds the escrow accounts.
@@ -122,12 +126,20 @@ func (k *Keeper) load(ctx context.Context, id AccountID) (record, error) {
 	return r, err
 }
 
+// due is the block in whose queue the account belongs; 0: in none.
+func (r *record) due() int64 {
+	if r.Grace != 0 && r.Grace < ledger.Never {
+		return r.Grace
+	}
+	if dry := r.DryAt(); dry < ledger.Never {
+		return dry
+	}
+	return 0
+}
+
 // save stores the account and keeps its place in the queue up to date.
 func (k *Keeper) save(ctx context.Context, id AccountID, r *record) error {
-	due := int64(0)
-	if dry := r.DryAt(); dry < ledger.Never {
-		due = dry
-	}
+	due := r.due()
 	if due != r.Due {
 		if r.Due != 0 {
 			if err := k.due.Remove(ctx, dueKey(r.Due, id)); err != nil {
@@ -171,24 +183,42 @@ func (k *Keeper) Open(ctx context.Context, id AccountID, signer sdk.AccAddress, 
 	return k.save(ctx, id, &r)
 }
 
-// Deposit adds the deposit of signer, who may be anyone, to the open account id.
+// Deposit adds the deposit of signer, who may be anyone, to the account id, which is open
+// or waits for money.
 func (k *Keeper) Deposit(ctx context.Context, id AccountID, signer sdk.AccAddress, deposit depositv1.Deposit) error {
 	r, err := k.load(ctx, id)
 	if err != nil {
 		return err
 	}
+	if r.Overdue(height(ctx)) && k.hooks != nil { // it is about to be paused or closed: as if it had been
+		if err := k.hooks.AccountDry(ctx, id); err != nil {
+			return err
+		}
+		if r, err = k.load(ctx, id); err != nil {
+			return err
+		}
+	}
+	paused := r.Grace != 0 && r.Grace >= height(ctx)
 	switch {
-	case r.State == ledger.Overdrawn, r.Overdue(height(ctx)):
+	case paused:
+	case r.State == ledger.Overdrawn:
 		return ErrAccountOverdrawn.Wrap("it has ended; a new deployment needs a new account")
 	case r.State != ledger.Open:
 		return ErrAccountClosed
-	case r.Denom != deposit.Amount.Denom:
+	}
+	if r.Denom != deposit.Amount.Denom {
 		return ErrInvalidDenomination.Wrapf("the account holds %s, not %s", r.Denom, deposit.Amount.Denom)
 	}
 	if err := k.fill(ctx, id, &r, signer, deposit); err != nil {
 		return err
 	}
-	return k.save(ctx, id, &r)
+	if err := k.save(ctx, id, &r); err != nil || !paused {
+		return err
+	}
+	if err := k.emitReopened(ctx, id); err != nil || k.hooks == nil {
+		return err
+	}
+	return k.hooks.AccountReopened(ctx, id)
 }
 
 // OpenPayment starts paying rate a block to the payment's provider, from the next block on.
@@ -239,7 +269,7 @@ func translate(err error, r *record) error {
 }
 
 // Overdue reports that the account's money ended before this block and it only waits to be
-// closed.
+// closed or paused.
 func (k *Keeper) Overdue(ctx context.Context, id AccountID) (bool, error) {
 	r, err := k.load(ctx, id)
 	if err != nil {
@@ -248,32 +278,84 @@ func (k *Keeper) Overdue(ctx context.Context, id AccountID) (bool, error) {
 	return r.Overdue(height(ctx)), nil
 }
 
-// Withdraw pays out what the payment has earned until now. Doing it twice in a block pays
-// nothing the second time.
-func (k *Keeper) Withdraw(ctx context.Context, id AccountID, pid PaymentID) error {
+// Grace returns the last block in which a deposit saves an account that is paused for want
+// of money; 0: it isn't paused.
+func (k *Keeper) Grace(ctx context.Context, id AccountID) (int64, error) {
+	r, err := k.load(ctx, id)
+	if err != nil || r.Grace == 0 {
+		return 0, err
+	}
+	return r.Grace, nil
+}
+
+// SetGrace says until when a paused account waits, when a chain starts from a genesis state.
+func (k *Keeper) SetGrace(ctx context.Context, id AccountID, until int64) error {
 	r, err := k.load(ctx, id)
 	if err != nil {
 		return err
 	}
-	amount, err := r.Withdraw(string(pid), height(ctx))
-	if errors.Is(err, ledger.ErrPaymentNotFound) || errors.Is(err, ledger.ErrNotOpen) {
-		if _, found, e := k.endedPayment(ctx, id, &r, pid); e != nil {
-			return e
-		} else if found {
-			return ErrPaymentClosed
-		}
+	if r.State != ledger.Overdrawn || until <= 0 || until >= ledger.Never {
+		return ErrInvalidAccount.Wrapf("it is in state %d, so it can't be in grace until %d", r.State, until)
 	}
+	r.Grace = until
+	return k.save(ctx, id, &r)
+}
+
+// PauseAccount ends the payments on an account whose money has ended and pays out what
+// they have earned. What isn't spent stays, and until block until a deposit opens the
+// account again.
+func (k *Keeper) PauseAccount(ctx context.Context, id AccountID, until int64) error {
+	r, err := k.load(ctx, id)
+	if err != nil {
+		return err
+	}
+	ended, payouts, err := r.Pause(height(ctx), until)
 	if err := translate(err, &r); err != nil {
 		return err
 	}
 	if err := k.save(ctx, id, &r); err != nil {
 		return err
 	}
-	p, err := r.Payment(string(pid))
-	if err != nil {
+	if err := k.emitOverdrawn(ctx, id, r.Grace); err != nil {
 		return err
 	}
-	return k.pay(ctx, id, &r, p, amount)
+	for i, p := range ended {
+		if err := k.ended.Move(ctx, closedKey(id, PaymentID(p.ID)), store.None, endedClass(&p), p); err != nil {
+			return err
+		}
+		if err := k.pay(ctx, id, &r, p, payouts[i].Amount); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Withdraw pays out what the payment has earned until now, and returns it. Doing it twice in
+// a block pays nothing the second time.
+func (k *Keeper) Withdraw(ctx context.Context, id AccountID, pid PaymentID) (sdk.Coin, error) {
+	r, err := k.load(ctx, id)
+	if err != nil {
+		return sdk.Coin{}, err
+	}
+	amount, err := r.Withdraw(string(pid), height(ctx))
+	if errors.Is(err, ledger.ErrPaymentNotFound) || errors.Is(err, ledger.ErrNotOpen) {
+		if _, found, e := k.endedPayment(ctx, id, &r, pid); e != nil {
+			return sdk.Coin{}, e
+		} else if found {
+			return sdk.Coin{}, ErrPaymentClosed
+		}
+	}
+	if err := translate(err, &r); err != nil {
+		return sdk.Coin{}, err
+	}
+	if err := k.save(ctx, id, &r); err != nil {
+		return sdk.Coin{}, err
+	}
+	p, err := r.Payment(string(pid))
+	if err != nil {
+		return sdk.Coin{}, err
+	}
+	return sdk.Coin{Denom: r.Denom, Amount: amount}, k.pay(ctx, id, &r, p, amount)
 }
 
 func (k *Keeper) endedPayment(ctx context.Context, id AccountID, r *record, pid PaymentID) (ledger.Payment, bool, error) {
@@ -354,13 +436,59 @@ func (k *Keeper) pay(ctx context.Context, id AccountID, r *record, p ledger.Paym
 	return k.emitSettled(ctx, id, r.Denom, p, amount)
 }
 
+// view settles the account to height and shows the states that it has there: one whose
+// money has ended is overdrawn, also while it waits for the chain to end it.
+func (r *record) view(height int64) error {
+	if err := r.Settle(height); err != nil || !r.Overdue(height) {
+		return err
+	}
+	r.State = ledger.Overdrawn
+	r.Payments = slices.Clone(r.Payments)
+	for i := range r.Payments {
+		r.Payments[i].State = ledger.Overdrawn
+	}
+	return nil
+}
+
+// Funding is what an account holds and how long that lasts.
+type Funding struct {
+	State   escrowtypes.State
+	Balance sdk.Coin
+	// Spent is what all payments together take a block.
+	Spent sdk.DecCoin
+	// LastBlock is the last block that is paid for; 0: nothing is being spent.
+	LastBlock int64
+	// Grace is the last block in which a deposit saves the account; 0: it isn't paused.
+	Grace int64
+}
+
+// Funding returns what the account holds at the current block and how long that lasts.
+func (k *Keeper) Funding(ctx context.Context, id AccountID) (Funding, error) {
+	r, err := k.load(ctx, id)
+	if err != nil {
+		return Funding{}, err
+	}
+	f := Funding{Grace: r.Grace, Spent: sdk.DecCoin{Denom: r.Denom, Amount: math.LegacyZeroDec()}}
+	if dry := r.DryAt(); dry < ledger.Never {
+		f.LastBlock = dry
+		for i := range r.Payments {
+			f.Spent.Amount = f.Spent.Amount.Add(r.Payments[i].Rate)
+		}
+	}
+	if err := r.view(height(ctx)); err != nil {
+		return f, err
+	}
+	f.State, f.Balance = escrowtypes.State(r.State), sdk.Coin{Denom: r.Denom, Amount: r.Funds()}
+	return f, nil
+}
+
 // Account returns the account as clients know it, settled to the current block.
 func (k *Keeper) Account(ctx context.Context, id AccountID) (escrowtypes.Account, error) {
 	r, err := k.load(ctx, id)
 	if err != nil {
 		return escrowtypes.Account{}, err
 	}
-	if err := r.Settle(height(ctx)); err != nil {
+	if err := r.view(height(ctx)); err != nil {
 		return escrowtypes.Account{}, err
 	}
 	return wireAccount(id, &r)
@@ -372,7 +500,7 @@ func (k *Keeper) Payment(ctx context.Context, id AccountID, pid PaymentID) (escr
 	if err != nil {
 		return escrowtypes.Payment{}, err
 	}
-	if err := r.Settle(height(ctx)); err != nil {
+	if err := r.view(height(ctx)); err != nil {
 		return escrowtypes.Payment{}, err
 	}
 	for i := range r.Payments {

@@ -52,14 +52,17 @@ func (s queryServer) Accounts(ctx context.Context, req *types.QueryAccountsReque
 	}
 	res := &types.QueryAccountsResponse{Accounts: []escrowtypes.Account{}}
 	err = page.Classes(ctx, p, 0, s.k.accounts, prefix, ofState(state), func(id []byte, value func() (record, error)) (func() error, error) {
+		r, err := value()
+		if err != nil {
+			return nil, err
+		}
+		if err := r.view(height(ctx)); err != nil {
+			return nil, err
+		}
+		if state != 0 && int32(r.State) != state {
+			return nil, nil // an open account that the chain is about to end
+		}
 		return func() error {
-			r, err := value()
-			if err != nil {
-				return err
-			}
-			if err := r.Settle(height(ctx)); err != nil {
-				return err
-			}
 			a, err := wireAccount(id, &r)
 			res.Accounts = append(res.Accounts, a)
 			return err
@@ -103,8 +106,11 @@ func (s queryServer) Payments(ctx context.Context, req *types.QueryPaymentsReque
 	}
 	running := func(class int) error {
 		return page.WalkParts(ctx, p, byte(class), s.k.accounts[class], prefix, func(id []byte, r record) ([]page.Part, error) {
-			if err := r.Settle(height(ctx)); err != nil {
+			if err := r.view(height(ctx)); err != nil {
 				return nil, err
+			}
+			if state != 0 && int32(r.State) != state {
+				return nil, nil
 			}
 			payments := slices.Clone(r.Payments)
 			slices.SortFunc(payments, func(a, b ledger.Payment) int { return cmp.Compare(a.ID, b.ID) })

@@ -15,7 +15,7 @@ import (
 // changes them all; a payment that closes while the account goes on is kept apart.
 type record struct {
 	ledger.Account
-	// Due is the block in whose queue the account waits to be closed; 0: in none.
+	// Due is the block in whose queue the account waits for its money, or its grace, to end; 0: in none.
 	Due int64
 
 	class int // where it was found; store.None: new
@@ -30,6 +30,7 @@ func (recordCodec) Encode(r record) ([]byte, error) {
 	b = appendText(b, r.Denom)
 	b = binary.AppendUvarint(b, uint64(r.SettledAt))
 	b = binary.AppendUvarint(b, uint64(r.Due))
+	b = binary.AppendUvarint(b, uint64(r.Grace))
 	b = appendInt(b, r.Transferred.BigIntMut())
 	b = binary.AppendUvarint(b, uint64(len(r.Deposits)))
 	for i := range r.Deposits {
@@ -52,6 +53,7 @@ func (recordCodec) Decode(b []byte) (r record, err error) {
 	r.Denom = d.text()
 	r.SettledAt = d.height()
 	r.Due = d.height()
+	r.Grace = d.height()
 	r.Transferred = d.int()
 	for n := d.count(); n > 0; n-- {
 		r.Deposits = append(r.Deposits, ledger.Deposit{Source: ledger.Source(d.byte()), Owner: d.text(), Height: d.height(), Amount: d.int()})

@@ -94,6 +94,9 @@ func readAccount(w escrowtypes.Account) (AccountID, record, error) {
 	if s.Funds[0].Amount.IsNil() || !s.Funds[0].Amount.Equal(math.LegacyNewDecFromInt(r.Funds())) {
 		return bad("funds are not the sum of its deposits")
 	}
+	if r.State == ledger.Overdrawn && len(r.Deposits) > 0 {
+		r.Grace = ledger.Never // until the market's own genesis state says when it ends
+	}
 	if err := r.Check(); err != nil {
 		return bad(err.Error())
 	}

@@ -38,6 +38,7 @@ import (
 	deploymentv1beta4 "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
 	escrowv1 "github.com/akash-supercloud/akash/api/akash/escrow/v1"
 	types "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
+	tradev1 "github.com/akash-supercloud/akash/api/akash/trade/v1"
 	"github.com/akash-supercloud/akash/x/audit"
 	"github.com/akash-supercloud/akash/x/deployment"
 	"github.com/akash-supercloud/akash/x/escrow"
@@ -132,6 +133,7 @@ func newChain(t testing.TB) *chain {
 	escrow.AppModule{}.RegisterInterfaces(registry)
 	deployment.AppModule{}.RegisterInterfaces(registry)
 	AppModule{}.RegisterInterfaces(registry)
+	TradeModule{}.RegisterInterfaces(registry)
 	provider.AppModule{}.RegisterInterfaces(registry)
 	audit.AppModule{}.RegisterInterfaces(registry)
 	cfg := module.NewConfigurator(c.cdc, c.router, baseapp.NewGRPCQueryRouter())
@@ -140,6 +142,7 @@ func newChain(t testing.TB) *chain {
 	escrow.NewAppModule(c.escrow).RegisterServices(cfg)
 	deployment.NewAppModule(c.deployment).RegisterServices(cfg)
 	NewAppModule(c.market).RegisterServices(cfg)
+	NewTradeModule(c.market).RegisterServices(cfg)
 	escrow.NewAuthzModule(authzmodule.NewAppModule(c.cdc, c.authz, accounts, c.bank, registry), c.escrow).RegisterServices(cfg)
 	for _, err := range []error{
 		accounts.Params.Set(c.ctx, authtypes.DefaultParams()),
@@ -224,13 +227,14 @@ func (c *chain) invariants(after string) {
 func (c *chain) block() {
 	c.t.Helper()
 	em := sdk.NewEventManager()
-	if err := c.escrow.EndBlock(c.ctx.WithEventManager(em)); err != nil {
+	ctx := c.ctx.WithEventManager(em)
+	if err := errors.Join(c.escrow.EndBlock(ctx), c.market.EndBlock(ctx)); err != nil {
 		c.t.Fatal(err)
 	}
 	c.events = em.Events()
 	c.invariants("EndBlock")
 	h := c.ctx.BlockHeight() + 1
-	c.ctx = c.ctx.WithBlockHeight(h).WithBlockTime(start.Add(time.Duration(h) * 5 * time.Second))
+	c.ctx = c.ctx.WithBlockHeight(h).WithBlockTime(c.ctx.BlockTime().Add(5 * time.Second))
 }
 
 // rename puts names in the place of addresses.
@@ -287,7 +291,7 @@ func plain(name, value string) string {
 	}
 }
 
-// genesis is the three modules' state as JSON.
+// genesis is the state of the three modules.
 func (c *chain) genesis() (e *escrowv1.GenesisState, d *deploymentv1beta4.GenesisState, m *types.GenesisState) {
 	c.t.Helper()
 	e, err1 := c.escrow.ExportGenesis(c.ctx)
@@ -297,4 +301,13 @@ func (c *chain) genesis() (e *escrowv1.GenesisState, d *deploymentv1beta4.Genesi
 		c.t.Fatal(err)
 	}
 	return e, d, m
+}
+
+func (c *chain) tradeGenesis() *tradev1.GenesisState {
+	c.t.Helper()
+	g, err := c.market.ExportTradeGenesis(c.ctx)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return g
 }

@@ -19,6 +19,7 @@ func TestEndBlockIsBounded(t *testing.T) {
 	s.check = false
 	s.command("fund prov 1000000000uact")
 	s.command("register prov")
+	s.command("rules grace=0")
 	n := escrow.MaxDryPerBlock + 30
 	for i := range n {
 		who := fmt.Sprintf("t%d", i)

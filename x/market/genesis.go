@@ -225,6 +225,9 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 			if len(o.Bids) > 0 {
 				bad("closed order %s lists bids", id.wire())
 			}
+			if o.EndsAt != 0 {
+				bad("closed order %s ends at %d", id.wire(), o.EndsAt)
+			}
 		default:
 			bad("order %s is %s", id.wire(), o.State)
 		}
@@ -237,7 +240,7 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bids := 0
+	bids, leases := 0, 0
 	clear(seen)
 	err = k.eachBid(ctx, func(id bidID, e entry) error {
 		bids++
@@ -260,6 +263,9 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 		if err != nil || ended == (a.State.State == escrowtypes.StateOpen) {
 			bad("bid %s is %s, its deposit's account %s (%v)", wire, e.Bid.State, a.State.State, err)
 		}
+		if e.Lease != nil {
+			leases++
+		}
 		if e.Lease == nil {
 			if e.Bid.State == types.BidActive {
 				bad("bid %s is active, but has no lease", wire)
@@ -267,6 +273,9 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 			return nil
 		}
 		running := e.Lease.State == marketv1.LeaseActive || e.Lease.State == marketv1.LeaseReclaiming
+		if overdue, err := k.escrow.Overdue(ctx, id.Account()); err != nil || running && overdue {
+			return err // it waits to be ended, and is shown as if it had been
+		}
 		p, err := k.escrow.Payment(ctx, id.Account(), id.payment())
 		if err != nil || running != (p.State.State == escrowtypes.StateOpen) || running != (e.Bid.State == types.BidActive) {
 			bad("lease %s is %s, its bid %s, its payment %s (%v)", wire, e.Lease.State, e.Bid.State, p.State.State, err)
@@ -309,5 +318,20 @@ func (k *Keeper) Invariants(ctx context.Context) error {
 	for _, g := range slices.Sorted(maps.Keys(live)) {
 		bad("orders of group %x, which doesn't exist", g)
 	}
-	return errors.Join(err, errors.Join(broken...))
+	if err != nil {
+		return err
+	}
+	// Nothing is there that belongs to nobody.
+	deployments := 0
+	if err := k.deployment.Each(ctx, func(deployment.ID, deployment.Record) error { deployments++; return nil }); err != nil {
+		return err
+	}
+	n, err := k.escrow.Count(ctx)
+	if err != nil {
+		return err
+	}
+	if n.Deployments != deployments || n.Bids != bids || n.Payments != leases {
+		bad("%d deployments, %d bids and %d leases, but accounts of %d and %d, and %d payments", deployments, bids, leases, n.Deployments, n.Bids, n.Payments)
+	}
+	return errors.Join(broken...)
 }

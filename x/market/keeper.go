@@ -1,7 +1,8 @@
 // Package market keeps orders, bids and leases, and moves them through their states.
 //
 // It owns the record of each order, and one record for each bid and the lease that it
-// became, each stored by class (store.Classes): what lists can be filtered by. What always holds (Invariants): an open group has exactly one open or active
+// became, each stored by class (store.Classes): what lists can be filtered by; and the rules
+// of akash.trade.v1: orders expire, owners deny providers, many leases are paid at once. What always holds (Invariants): an open group has exactly one open or active
 // order; an open order lists exactly its open bids; an active order has one active bid with
 // one running lease, whose payment is open; every other bid, lease and deposit has ended.
 package market
@@ -9,6 +10,7 @@ package market
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"cosmossdk.io/collections"
@@ -22,6 +24,7 @@ import (
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	types "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
 	providerv1beta4 "github.com/akash-supercloud/akash/api/akash/provider/v1beta4"
+	tradev1 "github.com/akash-supercloud/akash/api/akash/trade/v1"
 	"github.com/akash-supercloud/akash/x/deployment"
 	"github.com/akash-supercloud/akash/x/escrow"
 	"github.com/akash-supercloud/akash/x/internal/store"
@@ -61,6 +64,17 @@ type Keeper struct {
 	// the class in the key.
 	entries    store.Classes[entry]
 	byProvider collections.KeySet[[]byte]
+
+	// What follows is akash.trade.v1's.
+	trade collections.Item[tradev1.Params]
+	// denied are the providers that may not bid on an owner's orders: owner | provider.
+	denied collections.KeySet[[]byte]
+	// sweep is the open order at which the search for expired ones goes on; none: the first.
+	sweep collections.Item[[]byte]
+
+	pace            pace
+	allowInvariants bool
+	checking        sync.Mutex // held while the invariants are checked for a query
 }
 
 var _ deployment.Market = (*Keeper)(nil)
@@ -81,6 +95,9 @@ func NewKeeper(cdc codec.Codec, storeService corestore.KVStoreService, escrow *e
 		params:     collections.NewItem(sb, collections.NewPrefix(0), "params", codec.CollValue[types.Params](cdc)),
 		orders:     store.NewClasses(sb, 1, orderCodec{}, "open_orders", "active_orders", "closed_orders"),
 		byProvider: collections.NewKeySet(sb, collections.NewPrefix(4), "by_provider", collections.BytesKey),
+		trade:      collections.NewItem(sb, collections.NewPrefix(5), "trade_params", codec.CollValue[tradev1.Params](cdc)),
+		denied:     collections.NewKeySet(sb, collections.NewPrefix(6), "denied", collections.BytesKey),
+		sweep:      collections.NewItem(sb, collections.NewPrefix(7), "sweep", collections.BytesValue),
 		entries:    store.NewClasses(sb, 16, entryCodec{}, names...),
 	}
 	schema, err := sb.Build()
@@ -93,6 +110,8 @@ func NewKeeper(cdc codec.Codec, storeService corestore.KVStoreService, escrow *e
 }
 
 func height(ctx context.Context) int64 { return sdk.UnwrapSDKContext(ctx).BlockHeight() }
+
+func now(ctx context.Context) int64 { return sdk.UnwrapSDKContext(ctx).BlockTime().Unix() }
 
 // Params returns the parameters.
 func (k *Keeper) Params(ctx context.Context) (types.Params, error) {
@@ -154,10 +173,20 @@ func (k *Keeper) setEntry(ctx context.Context, id bidID, e entry) error {
 	return k.entries.Move(ctx, id.Key(), e.stored, class, e)
 }
 
-// OpenOrder opens order number oseq of a group.
-func (k *Keeper) OpenOrder(ctx context.Context, id deployment.ID, gseq, oseq uint32) error {
+// OpenOrder opens order number oseq of a group, of a deployment whose record has size bytes.
+// Its end is paid for now (GasOrderEnd).
+func (k *Keeper) OpenOrder(ctx context.Context, id deployment.ID, gseq, oseq uint32, size int) error {
 	oid := orderID{id, gseq, oseq}
-	if err := k.setOrder(ctx, oid, store.None, order{State: types.OrderOpen, CreatedAt: height(ctx)}); err != nil {
+	p, err := k.TradeParams(ctx)
+	if err != nil {
+		return err
+	}
+	o := order{State: types.OrderOpen, CreatedAt: height(ctx)}
+	if p.OrderLifetime > 0 {
+		o.EndsAt = now(ctx) + int64(p.OrderLifetime/time.Second)
+	}
+	prepay(ctx, GasOrderEnd+GasPerByte*uint64(size), "closing the order when it expires")
+	if err := k.setOrder(ctx, oid, store.None, o); err != nil {
 		return err
 	}
 	return emit(ctx, &marketv1.EventOrderCreated{ID: oid.wire()})
@@ -189,7 +218,7 @@ func (k *Keeper) CloseOrder(ctx context.Context, id deployment.ID, gseq, oseq ui
 
 func (k *Keeper) closeOpenOrder(ctx context.Context, id orderID, o order) error {
 	bids := o.Bids
-	o.State, o.Bids = types.OrderClosed, nil
+	o.State, o.Bids, o.EndsAt = types.OrderClosed, nil, 0
 	if err := k.setOrder(ctx, id, orderOpen, o); err != nil {
 		return err
 	}

@@ -53,10 +53,17 @@ func (s msgServer) CreateBid(ctx context.Context, m *types.MsgCreateBid) (*types
 		return nil, ErrOrderActive
 	case o.State != types.OrderOpen:
 		return nil, ErrOrderClosed
+	case o.expired(now(ctx)):
+		return nil, errExpired(&o)
 	case slices.Contains(o.Bids, string(id.provider)):
 		return nil, ErrBidExists
 	case len(o.Bids) >= int(params.OrderMaxBids):
 		return nil, ErrInvalidBid.Wrapf("the order has as many open bids as it may, %d", params.OrderMaxBids)
+	}
+	if denied, err := k.denied.Has(ctx, deniedKey(id.Owner, id.provider)); err != nil {
+		return nil, err
+	} else if denied {
+		return nil, ErrProviderDenied.Wrapf("%s doesn't want bids of %s", m.ID.Owner, m.ID.Provider)
 	}
 	g, d, err := k.deployment.Group(ctx, id.ID, id.gseq)
 	if err != nil {
@@ -75,6 +82,7 @@ func (s msgServer) CreateBid(ctx context.Context, m *types.MsgCreateBid) (*types
 		return nil, ErrBidExists
 	}
 
+	prepay(ctx, GasBidEnd, "closing the bid and refunding its deposit")
 	e := entry{Bid: types.Bid{
 		ID: m.ID, State: types.BidOpen, Price: m.Price, CreatedAt: height(ctx), ResourcesOffer: m.ResourcesOffer, ReclamationWindow: m.ReclamationWindow,
 	}, stored: store.None}
@@ -183,7 +191,7 @@ func (s msgServer) CloseBid(ctx context.Context, m *types.MsgCloseBid) (*types.M
 	if e.Bid.State != types.BidActive {
 		return nil, ErrBidNotActive
 	}
-	if closed, err := k.deployment.CloseIfOverdue(ctx, id.ID); err != nil || closed {
+	if ended, err := k.deployment.EndIfOverdue(ctx, id.ID); err != nil || ended {
 		return &types.MsgCloseBidResponse{}, err
 	}
 	if r := e.Lease.Reclamation; r != nil {
@@ -225,7 +233,10 @@ func (s msgServer) CreateLease(ctx context.Context, m *types.MsgCreateLease) (*t
 	if o.State != types.OrderOpen {
 		return nil, ErrOrderNotOpen
 	}
-	g, _, err := k.deployment.Group(ctx, id.ID, id.gseq)
+	if o.expired(now(ctx)) {
+		return nil, errExpired(&o)
+	}
+	g, d, err := k.deployment.Group(ctx, id.ID, id.gseq)
 	if err != nil {
 		return nil, ErrGroupNotFound.Wrap(err.Error())
 	}
@@ -236,6 +247,7 @@ func (s msgServer) CreateLease(ctx context.Context, m *types.MsgCreateLease) (*t
 		return nil, err
 	}
 
+	prepay(ctx, GasLeaseEnd+GasPerByte*uint64(d.Size()), "closing the lease when its money ends")
 	e.Bid.State = types.BidActive
 	e.Lease = &marketv1.Lease{State: marketv1.LeaseActive, CreatedAt: height(ctx)}
 	if w := e.Bid.ReclamationWindow; w != nil {
@@ -245,7 +257,7 @@ func (s msgServer) CreateLease(ctx context.Context, m *types.MsgCreateLease) (*t
 		return nil, err
 	}
 	bids := o.Bids
-	o.State, o.Bids = types.OrderActive, []string{string(id.provider)}
+	o.State, o.Bids, o.EndsAt = types.OrderActive, []string{string(id.provider)}, 0
 	if err := k.setOrder(ctx, id.orderID, orderOpen, o); err != nil {
 		return nil, err
 	}
@@ -291,19 +303,19 @@ func (s msgServer) CloseLease(ctx context.Context, m *types.MsgCloseLease) (*typ
 	case e.Lease.State != marketv1.LeaseActive && e.Lease.State != marketv1.LeaseReclaiming:
 		return nil, ErrLeaseNotActive
 	}
-	if closed, err := k.deployment.CloseIfOverdue(ctx, id.ID); err != nil || closed {
+	if ended, err := k.deployment.EndIfOverdue(ctx, id.ID); err != nil || ended {
 		return &types.MsgCloseLeaseResponse{}, err
 	}
 	if err := k.closeActiveOrder(ctx, id.orderID, o, deployment.End{Lease: marketv1.LeaseClosed, Reason: marketv1.LeaseClosedReasonOwner}); err != nil {
 		return nil, err
 	}
-	g, _, err := k.deployment.Group(ctx, id.ID, id.gseq)
+	g, d, err := k.deployment.Group(ctx, id.ID, id.gseq)
 	if err != nil || g.State != deploymentv1beta4.GroupOpen {
 		return &types.MsgCloseLeaseResponse{}, err
 	}
 	oseq, err := k.deployment.NextOrder(ctx, id.ID, id.gseq)
 	if err == nil {
-		err = k.OpenOrder(ctx, id.ID, id.gseq, oseq)
+		err = k.OpenOrder(ctx, id.ID, id.gseq, oseq, d.Size())
 	}
 	return &types.MsgCloseLeaseResponse{}, err
 }
@@ -323,11 +335,12 @@ func (s msgServer) WithdrawLease(ctx context.Context, m *types.MsgWithdrawLease)
 		return nil, ErrUnknownLease
 	}
 	if e.Bid.State == types.BidActive {
-		if closed, err := k.deployment.CloseIfOverdue(ctx, id.ID); err != nil || closed {
+		if ended, err := k.deployment.EndIfOverdue(ctx, id.ID); err != nil || ended {
 			return &types.MsgWithdrawLeaseResponse{}, err
 		}
 	}
-	return &types.MsgWithdrawLeaseResponse{}, k.escrow.Withdraw(ctx, id.Account(), id.payment())
+	_, err = k.escrow.Withdraw(ctx, id.Account(), id.payment())
+	return &types.MsgWithdrawLeaseResponse{}, err
 }
 
 // LeaseStartReclaim starts the time after which a provider may end a lease that has a
@@ -355,7 +368,7 @@ func (s msgServer) LeaseStartReclaim(ctx context.Context, m *types.MsgLeaseStart
 	case e.Lease.Reclamation == nil:
 		return nil, ErrLeaseNotReclamable
 	}
-	if closed, err := k.deployment.CloseIfOverdue(ctx, id.ID); err != nil || closed {
+	if ended, err := k.deployment.EndIfOverdue(ctx, id.ID); err != nil || ended {
 		return &types.MsgLeaseStartReclaimResponse{}, err
 	}
 	r := e.Lease.Reclamation

@@ -25,6 +25,7 @@ func TestRandomMarket(t *testing.T) {
 			s.command("register " + n)
 		}
 		s.command("max-bids 2")
+		s.command("rules grace=" + pick("grace", "0", "1", "8", "100") + " orders=" + pick("lifetime", "0s", "20s", "1m", "3h"))
 		deployment := func() string { return pick("owner", "alice", "bob") + "/" + pick("dseq", "1", "2") }
 		group := func() string { return deployment() + "/" + pick("gseq", "1", "1", "2") }
 		anyOrder := func() string { return group() + "/" + pick("oseq", "1", "1", "2", "3") }
@@ -73,7 +74,7 @@ func TestRandomMarket(t *testing.T) {
 			denom := pick("denom", "uact", "uact", "uakt")
 			var c string
 			command := pick("command", "create", "create", "bid", "bid", "bid", "bid", "lease", "lease", "lease", "withdraw", "unlease", "unbid", "close", "close-group",
-				"pause-group", "start-group", "deposit", "grant", "revoke", "block", "block", "block", "update", "reclaim", "wait")
+				"pause-group", "start-group", "deposit", "grant", "revoke", "block", "block", "block", "update", "reclaim", "wait", "withdraw-many", "deny", "allow", "rules")
 			switch command {
 			case "create":
 				c = fmt.Sprintf("create %s deposit=%d%s price=%s%s,%s%s from=%s", deployment(), rapid.IntRange(500_000, 900_000).Draw(rt, "deposit"), denom,
@@ -116,6 +117,27 @@ func TestRandomMarket(t *testing.T) {
 				c = fmt.Sprintf("block %d", rapid.IntRange(1, 6).Draw(rt, "blocks"))
 			case "wait":
 				c = "wait 90m"
+			case "withdraw-many":
+				var leases []string
+				p := who()
+				err := s.market.eachBid(s.ctx, func(id bidID, e entry) error {
+					if e.Lease != nil && s.rename(id.wire().Provider) == p {
+						text := s.rename(id.wire().String())
+						leases = append(leases, text[:strings.LastIndex(text, "/")])
+					}
+					return nil
+				})
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if !sensible() {
+					leases = append(leases, anyOrder())
+				}
+				c = "withdraw-many " + p + " " + strings.Join(leases, " ")
+			case "deny", "allow":
+				c = command + " " + pick("owner", "alice", "bob") + " " + who()
+			case "rules":
+				c = "rules grace=" + pick("grace", "0", "2", "20") + " orders=" + pick("lifetime", "0s", "15s", "10m")
 			}
 			name, _, _ := strings.Cut(c, " ")
 			out := s.command(c)

@@ -17,6 +17,7 @@ import (
 func roundTrip(t *testing.T, c *chain) {
 	t.Helper()
 	e, d, m := c.genesis()
+	g := c.tradeGenesis()
 	n := newChain(t)
 	n.ctx = n.ctx.WithBlockHeight(c.ctx.BlockHeight()).WithBlockTime(c.ctx.BlockTime())
 	held := c.bank.GetAllBalances(c.ctx, authAddress(escrow.ModuleName))
@@ -28,7 +29,7 @@ func roundTrip(t *testing.T, c *chain) {
 			t.Fatal(err)
 		}
 	}
-	for _, err := range []error{n.deployment.InitGenesis(n.ctx, d), n.market.InitGenesis(n.ctx, m), n.escrow.InitGenesis(n.ctx, e)} {
+	for _, err := range []error{n.deployment.InitGenesis(n.ctx, d), n.market.InitGenesis(n.ctx, m), n.escrow.InitGenesis(n.ctx, e), n.market.InitTradeGenesis(n.ctx, g)} {
 		if err != nil {
 			t.Fatalf("a chain can't start from the export: %v", err)
 		}
@@ -37,7 +38,7 @@ func roundTrip(t *testing.T, c *chain) {
 		t.Fatalf("a chain started from the export: %v", err)
 	}
 	e2, d2, m2 := n.genesis()
-	for _, p := range [][2]proto.Message{{e, e2}, {d, d2}, {m, m2}} {
+	for _, p := range [][2]proto.Message{{e, e2}, {d, d2}, {m, m2}, {g, n.tradeGenesis()}} {
 		a, b := c.cdc.MustMarshalJSON(p[0]), c.cdc.MustMarshalJSON(p[1])
 		if string(a) != string(b) {
 			t.Fatalf("export of a chain started from an export differs:\n%s\n%s", a, b)

@@ -27,6 +27,7 @@ import (
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	types "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
 	providerv1beta4 "github.com/akash-supercloud/akash/api/akash/provider/v1beta4"
+	tradev1 "github.com/akash-supercloud/akash/api/akash/trade/v1"
 	"github.com/akash-supercloud/akash/x/deployment"
 	"github.com/akash-supercloud/akash/x/market/internal/script"
 )
@@ -147,6 +148,19 @@ func (s *scenario) command(line string) string {
 		return "none"
 	case "show":
 		return s.show(a)
+	case "funding":
+		id := s.deployment(a.at(0))
+		f, err := NewTradeQueryServer(s.market).Funding(s.ctx, &tradev1.QueryFundingRequest{Owner: id.Owner, Dseq: id.DSeq})
+		if err != nil {
+			return s.outcome(err)
+		}
+		return fmt.Sprintf("%s %s spends %s%s, %d blocks, last %d, %d s, grace ends %d", f.State, f.Balance, short(f.Spent.Amount), f.Spent.Denom, f.BlocksLeft, f.LastBlock, f.SecondsLeft, f.GraceEnds)
+	case "denials":
+		r, err := NewTradeQueryServer(s.market).Denials(s.ctx, &tradev1.QueryDenialsRequest{Owner: s.addr(a.at(0)).String()})
+		if err != nil {
+			return s.outcome(err)
+		}
+		return s.rename(strings.Join(r.Providers, "\n"))
 	}
 	return "no such command: " + name
 }
@@ -332,6 +346,27 @@ func (s *scenario) message(name string, a args) sdk.Msg {
 		p := DefaultParams()
 		p.OrderMaxBids = number(a.at(0))
 		return &types.MsgUpdateParams{Authority: a.get("by", s.authority), Params: p}
+	case "withdraw-many":
+		m := &tradev1.MsgWithdrawLeases{Provider: s.addr(a.at(0)).String()}
+		for _, o := range a.words[1:] {
+			m.Leases = append(m.Leases, s.bidID(o, a.get("of", a.at(0))).LeaseID())
+		}
+		return m
+	case "deny", "allow":
+		var list []string
+		for _, p := range a.words[1:] {
+			list = append(list, s.addr(p).String())
+		}
+		if name == "deny" {
+			return &tradev1.MsgDenyProviders{Owner: s.addr(a.at(0)).String(), Providers: list}
+		}
+		return &tradev1.MsgAllowProviders{Owner: s.addr(a.at(0)).String(), Providers: list}
+	case "rules":
+		p := tradev1.Params{GraceBlocks: int64(number(a.get("grace", "0")))}
+		if d := duration(a.get("orders", "")); d != nil {
+			p.OrderLifetime = *d
+		}
+		return &tradev1.MsgUpdateParams{Authority: a.get("by", s.authority), Params: p}
 	case "min-deposits":
 		return &deploymentv1beta4.MsgUpdateParams{Authority: a.get("by", s.authority), Params: deploymentv1beta4.Params{MinDeposits: coins(a.at(0))}}
 	}

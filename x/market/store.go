@@ -149,10 +149,15 @@ func (e *entry) class() int {
 type order struct {
 	State     types.Order_State
 	CreatedAt int64
+	// EndsAt is when an open order expires, in Unix seconds; 0: never, or not open.
+	EndsAt int64
 	// Bids are the providers (address bytes) of an open order's open bids, in the order
 	// they came, or the one that won an active order.
 	Bids []string
 }
+
+// expired reports that an open order's time is over.
+func (o *order) expired(now int64) bool { return o.EndsAt != 0 && now >= o.EndsAt }
 
 func (o *order) remove(provider sdk.AccAddress) {
 	o.Bids = slices.DeleteFunc(o.Bids, func(p string) bool { return p == string(provider) })
@@ -161,8 +166,9 @@ func (o *order) remove(provider sdk.AccAddress) {
 type orderCodec struct{}
 
 func (orderCodec) Encode(o order) ([]byte, error) {
-	b := append(make([]byte, 0, 12+21*len(o.Bids)), byte(o.State))
+	b := append(make([]byte, 0, 20+21*len(o.Bids)), byte(o.State))
 	b = binary.AppendUvarint(b, uint64(o.CreatedAt))
+	b = binary.AppendUvarint(b, uint64(o.EndsAt))
 	for _, p := range o.Bids {
 		b = append(append(b, byte(len(p))), p...)
 	}
@@ -175,12 +181,15 @@ func (orderCodec) Decode(b []byte) (o order, err error) {
 		return o, bad
 	}
 	o.State = types.Order_State(b[0])
-	n, w := binary.Uvarint(b[1:])
-	if w <= 0 || n > 1<<62 {
-		return o, bad
+	b = b[1:]
+	for _, field := range []*int64{&o.CreatedAt, &o.EndsAt} {
+		n, w := binary.Uvarint(b)
+		if w <= 0 || n > 1<<62 {
+			return o, bad
+		}
+		*field, b = int64(n), b[w:]
 	}
-	o.CreatedAt = int64(n)
-	for b = b[1+w:]; len(b) > 0; {
+	for len(b) > 0 {
 		n := int(b[0])
 		if len(b) < 1+n {
 			return o, bad

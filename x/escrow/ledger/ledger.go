@@ -10,6 +10,8 @@
 //     floor(rate × blocks), however often anybody settles or withdraws, and the fraction of
 //     a unit that is left when it closes was never taken from the depositors.
 //   - Deposits are spent in the order they came. Whatever isn't spent goes back to who paid it.
+//   - An account that runs dry is closed, or paused: its payments end, what is left of the
+//     money stays, and for a number of blocks a deposit opens it again.
 //   - A block is paid to all open payments or to none. The last block that the money is
 //     good for is known whenever a rate or a balance changes (DryAt). Settling never goes
 //     past it, so there is no debt; less than a block's cost is left and goes back.
@@ -34,7 +36,8 @@ const (
 	Open State = 1
 	// Closed by somebody's wish.
 	Closed State = 2
-	// Overdrawn: closed because the next block couldn't be paid.
+	// Overdrawn: closed because the next block couldn't be paid; or, while an account has
+	// Grace, paused for that reason.
 	Overdrawn State = 3
 )
 
@@ -112,6 +115,9 @@ type Account struct {
 	// Transferred is what all payments ever took from the deposits.
 	Transferred math.Int
 	Payments    []Payment
+	// Grace is the last block in which a deposit opens a paused account again; 0 in accounts
+	// that aren't paused.
+	Grace int64
 }
 
 // Transfer is money that leaves the account.
@@ -283,15 +289,15 @@ func (a *Account) spend(amount math.Int) error {
 // money: the account waits to be closed.
 func (a *Account) Overdue(height int64) bool { return a.DryAt() < height }
 
-// Deposit settles to height and adds money. A depositor's money of one source is one deposit: more of it joins
+// Deposit settles to height and adds money, which opens a paused account again. A depositor's money of one source is one deposit: more of it joins
 // what is left of the earlier one. The account's own people (own) aren't bound by
 // MaxDeposits.
 func (a *Account) Deposit(d Deposit, height int64, own bool) error {
-	if a.State != Open {
+	if a.State != Open && a.Grace == 0 {
 		return ErrNotOpen
 	}
 	dry := a.DryAt()
-	if dry < height {
+	if dry < height || (a.Grace != 0 && a.Grace < height) {
 		return ErrDry
 	}
 	if d.Amount.IsNil() || !d.Amount.IsPositive() || a.Funds().BigIntMut().BitLen() > maxFundBits || d.Amount.BigIntMut().BitLen() > maxFundBits {
@@ -304,6 +310,7 @@ func (a *Account) Deposit(d Deposit, height int64, own bool) error {
 	for i := range a.Deposits {
 		if e := &a.Deposits[i]; e.Owner == d.Owner && e.Source == d.Source {
 			e.Amount = e.Amount.Add(d.Amount)
+			a.reopen(height)
 			return nil
 		}
 	}
@@ -312,7 +319,34 @@ func (a *Account) Deposit(d Deposit, height int64, own bool) error {
 	}
 	d.Height = height
 	a.Deposits = append(a.Deposits, d)
+	a.reopen(height)
 	return nil
+}
+
+// reopen makes a paused account open.
+func (a *Account) reopen(height int64) {
+	if a.Grace != 0 {
+		a.State, a.Grace, a.SettledAt = Open, 0, height
+	}
+}
+
+// Pause settles to height and ends all payments as overdrawn, but leaves what isn't spent
+// where it is: a deposit up to block until opens the account again. It returns the payments
+// as they ended, with what each is to be paid, in the payments' order.
+func (a *Account) Pause(height, until int64) (ended []Payment, payouts []Transfer, err error) {
+	if a.State != Open {
+		return nil, nil, ErrNotOpen
+	}
+	if err := a.Settle(height); err != nil {
+		return nil, nil, err
+	}
+	ended, a.Payments = a.Payments, nil
+	for i := range ended {
+		p := &ended[i]
+		payouts = append(payouts, Transfer{To: p.Owner, Amount: p.end(Overdrawn)})
+	}
+	a.State, a.Grace = Overdrawn, max(until, 1)
+	return ended, payouts, nil
 }
 
 // OpenPayment starts a payment with the block after height. It fails with ErrDry when the
@@ -413,17 +447,17 @@ func (a *Account) ClosePayment(id string, height int64) (Payment, math.Int, erro
 	return p, due, nil
 }
 
-// Close settles to height and ends the account and its payments in the given state. It
+// Close settles to height and ends the account, open or paused, and its payments in the given state. It
 // returns what each payment is to be paid, in the payments' order, and what goes back to
 // depositors, in the deposits' order; afterwards the account holds nothing.
 func (a *Account) Close(state State, height int64) (payouts, refunds []Transfer, err error) {
-	if a.State != Open {
+	if a.State != Open && a.Grace == 0 {
 		return nil, nil, ErrNotOpen
 	}
 	if err := a.Settle(height); err != nil {
 		return nil, nil, err
 	}
-	a.State = state
+	a.State, a.Grace = state, 0
 	for i := range a.Payments {
 		p := &a.Payments[i]
 		payouts = append(payouts, Transfer{To: p.Owner, Amount: p.end(state)})
@@ -438,11 +472,14 @@ func (a *Account) Close(state State, height int64) (payouts, refunds []Transfer,
 
 // Check returns an error if the account's figures can't be right by themselves.
 func (a *Account) Check() error {
+	if a.Grace < 0 || (a.Grace > 0 && (a.State != Overdrawn || len(a.Payments) > 0)) {
+		return ErrBroken
+	}
 	if a.Denom == "" || a.State < Open || a.State > Overdrawn || a.SettledAt < 0 || a.Transferred.IsNil() || a.Transferred.IsNegative() {
 		return ErrBroken
 	}
 	for _, d := range a.Deposits {
-		if a.State != Open || d.Amount.IsNil() || !d.Amount.IsPositive() || d.Owner == "" || (d.Source != Balance && d.Source != Grant) {
+		if (a.State != Open && a.Grace == 0) || d.Amount.IsNil() || !d.Amount.IsPositive() || d.Owner == "" || (d.Source != Balance && d.Source != Grant) {
 			return ErrBroken
 		}
 	}

@@ -15,6 +15,8 @@ var ops = flag.Int("ops", 50_000, "random operations to compare the ledger with 
 
 const opsPerCheck = 200
 
+var pauses, reopened int // counted by TestModel
+
 func dec(s string) math.LegacyDec { return math.LegacyMustNewDecFromStr(s) }
 
 // TestModel compares the ledger with the block-by-block model under random operations.
@@ -27,7 +29,10 @@ func TestModel(t *testing.T) {
 			break
 		}
 	}
-	t.Logf("%d operations", done)
+	t.Logf("%d operations, %d pauses, %d reopened", done, pauses, reopened)
+	if pauses == 0 || reopened == 0 {
+		t.Error("no account was paused and opened again: the test tests less than it should")
+	}
 }
 
 func checkModel(t *testing.T, done *int) {
@@ -39,13 +44,17 @@ func checkModel(t *testing.T, done *int) {
 		ids := []string{"1", "2", "3", "4"}
 		for range opsPerCheck {
 			*done++
-			switch op := rapid.IntRange(0, 19).Draw(t, "op"); op {
+			switch op := rapid.IntRange(0, 21).Draw(t, "op"); op {
 			case 0, 1, 2:
 				owner := rapid.SampledFrom(owners).Draw(t, "owner")
 				source := Source(rapid.IntRange(1, 2).Draw(t, "source"))
 				amount := rapid.Int64Range(1, 3000).Draw(t, "amount")
+				paused := m.paused
 				got := a.Deposit(Deposit{Owner: owner, Source: source, Amount: math.NewInt(amount)}, height, owner == "alice")
 				same(t, "deposit", got, m.deposit(owner, source, big.NewInt(amount), owner == "alice"))
+				if paused && got == nil {
+					reopened++
+				}
 			case 3, 4, 5:
 				id := rapid.SampledFrom(ids).Draw(t, "id")
 				rate := dec(rapid.SampledFrom([]string{"1", "7", "0.1", "0.333333333333333333", "12.5", "2.000000000000000001", "0.000000000000000001", "0.999999999999999999", "100.75"}).Draw(t, "rate"))
@@ -80,6 +89,24 @@ func checkModel(t *testing.T, done *int) {
 				if err == nil && got.BigInt().Cmp(want) != 0 {
 					t.Fatalf("closing paid %s, want %s", got, want)
 				}
+			case 20, 21:
+				// As the chain does when the money has ended, and sometimes before.
+				if a.State == Open && !m.dead && a.DryAt() > height && rapid.IntRange(0, 9).Draw(t, "really") > 0 {
+					continue
+				}
+				until := height + rapid.Int64Range(1, 200).Draw(t, "grace")
+				ended, payouts, err := a.Pause(height, until)
+				want, wantErr := m.pause(until)
+				same(t, "pause", err, wantErr)
+				sameMoney(t, "payouts", payouts, want)
+				for _, p := range ended {
+					if p.State != Overdrawn || p.Check() != nil {
+						t.Fatalf("payment %v ended wrongly", p)
+					}
+				}
+				if err == nil {
+					pauses++
+				}
 			case 19:
 				if !m.dead && rapid.IntRange(0, 9).Draw(t, "really") > 0 {
 					continue
@@ -91,7 +118,7 @@ func checkModel(t *testing.T, done *int) {
 				sameMoney(t, "refunds", refunds, wantBack)
 			}
 			compare(t, &a, m, height)
-			if a.State != Open {
+			if a.State != Open && a.Grace == 0 {
 				return
 			}
 		}
@@ -129,6 +156,9 @@ func compare(t *rapid.T, a *Account, m *model, height int64) {
 	}
 	if live.Overdue(height) != m.dead && m.state == Open {
 		t.Fatalf("overdue %v at %d, want %v", live.Overdue(height), height, m.dead)
+	}
+	if (live.Grace != 0) != m.paused || live.State != m.state || (m.paused && live.Grace != m.until) {
+		t.Fatalf("state %d with grace until %d, want %d, paused %v until %d", live.State, live.Grace, m.state, m.paused, m.until)
 	}
 	if m.state == Open && live.SettledAt != m.paid {
 		t.Fatalf("settled at %d, want %d", live.SettledAt, m.paid)

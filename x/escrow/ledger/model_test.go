@@ -13,6 +13,8 @@ type model struct {
 	height   int64 // the block that the world is in
 	paid     int64 // the last block paid to everybody
 	dead     bool  // a block couldn't be paid
+	paused   bool  // dead, payments ended, waits for money
+	until    int64 // while paused: the last block in which money helps
 	deposits []modelDeposit
 	payments []*modelPayment
 	in, out  *big.Int
@@ -82,12 +84,38 @@ func (m *model) take(n *big.Int) {
 	}
 }
 
+// pause ends all payments, pays them out, and keeps the deposits.
+func (m *model) pause(until int64) ([]*big.Int, error) {
+	if m.state != Open {
+		return nil, ErrNotOpen
+	}
+	var payouts []*big.Int
+	for _, p := range m.payments {
+		payouts = append(payouts, m.payout(p))
+	}
+	m.payments = nil
+	m.state, m.dead, m.paused, m.until = Overdrawn, false, true, until
+	return payouts, nil
+}
+
 func (m *model) deposit(owner string, source Source, amount *big.Int, own bool) error {
 	switch {
-	case m.state != Open:
+	case m.state != Open && !m.paused:
 		return ErrNotOpen
-	case m.dead:
+	case m.dead, m.paused && m.height > m.until:
 		return ErrDry
+	}
+	full := true
+	for i := range m.deposits {
+		if m.deposits[i].owner == owner && m.deposits[i].source == source {
+			full = false
+		}
+	}
+	if full && len(m.deposits) >= MaxDeposits && !own {
+		return ErrTooMany
+	}
+	if m.paused {
+		m.state, m.paused, m.paid = Open, false, m.height
 	}
 	for i := range m.deposits {
 		if d := &m.deposits[i]; d.owner == owner && d.source == source {
@@ -95,9 +123,6 @@ func (m *model) deposit(owner string, source Source, amount *big.Int, own bool) 
 			m.in.Add(m.in, amount)
 			return nil
 		}
-	}
-	if len(m.deposits) >= MaxDeposits && !own {
-		return ErrTooMany
 	}
 	m.deposits = append(m.deposits, modelDeposit{owner, source, amount})
 	m.in.Add(m.in, amount)
@@ -163,10 +188,10 @@ func (m *model) closePayment(id string) (*big.Int, error) {
 }
 
 func (m *model) close(state State) (payouts, refunds []*big.Int, err error) {
-	if m.state != Open {
+	if m.state != Open && !m.paused {
 		return nil, nil, ErrNotOpen
 	}
-	m.state = state
+	m.state, m.paused = state, false
 	for _, p := range m.payments {
 		payouts = append(payouts, m.payout(p))
 	}

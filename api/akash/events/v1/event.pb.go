@@ -349,55 +349,320 @@ func (m *EventBidLost) GetID() v13.BidID {
 	return v13.BidID{}
 }
 
+// EventOrderExpired is emitted when an open order reaches its end: it is closed, and its
+// group paused.
+type EventOrderExpired struct {
+	ID v13.OrderID `protobuf:"bytes,1,opt,name=id,proto3" json:"id"`
+}
+
+func (m *EventOrderExpired) Reset()         { *m = EventOrderExpired{} }
+func (m *EventOrderExpired) String() string { return proto.CompactTextString(m) }
+func (*EventOrderExpired) ProtoMessage()    {}
+func (*EventOrderExpired) Descriptor() ([]byte, []int) {
+	return fileDescriptor_b507d97cba4271a7, []int{5}
+}
+func (m *EventOrderExpired) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventOrderExpired) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventOrderExpired.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventOrderExpired) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventOrderExpired.Merge(m, src)
+}
+func (m *EventOrderExpired) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventOrderExpired) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventOrderExpired.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventOrderExpired proto.InternalMessageInfo
+
+func (m *EventOrderExpired) GetID() v13.OrderID {
+	if m != nil {
+		return m.ID
+	}
+	return v13.OrderID{}
+}
+
+// EventAccountOverdrawn is emitted when a deployment's account can't pay for one more block
+// and waits for a deposit.
+type EventAccountOverdrawn struct {
+	ID v1.Account `protobuf:"bytes,1,opt,name=id,proto3" json:"id"`
+	// grace_ends is the last block in which a deposit saves the deployment.
+	GraceEnds int64 `protobuf:"varint,2,opt,name=grace_ends,json=graceEnds,proto3" json:"grace_ends"`
+}
+
+func (m *EventAccountOverdrawn) Reset()         { *m = EventAccountOverdrawn{} }
+func (m *EventAccountOverdrawn) String() string { return proto.CompactTextString(m) }
+func (*EventAccountOverdrawn) ProtoMessage()    {}
+func (*EventAccountOverdrawn) Descriptor() ([]byte, []int) {
+	return fileDescriptor_b507d97cba4271a7, []int{6}
+}
+func (m *EventAccountOverdrawn) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventAccountOverdrawn) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventAccountOverdrawn.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventAccountOverdrawn) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventAccountOverdrawn.Merge(m, src)
+}
+func (m *EventAccountOverdrawn) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventAccountOverdrawn) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventAccountOverdrawn.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventAccountOverdrawn proto.InternalMessageInfo
+
+func (m *EventAccountOverdrawn) GetID() v1.Account {
+	if m != nil {
+		return m.ID
+	}
+	return v1.Account{}
+}
+
+func (m *EventAccountOverdrawn) GetGraceEnds() int64 {
+	if m != nil {
+		return m.GraceEnds
+	}
+	return 0
+}
+
+// EventAccountReopened is emitted when a deposit saves a deployment that waited for it.
+type EventAccountReopened struct {
+	ID v1.Account `protobuf:"bytes,1,opt,name=id,proto3" json:"id"`
+}
+
+func (m *EventAccountReopened) Reset()         { *m = EventAccountReopened{} }
+func (m *EventAccountReopened) String() string { return proto.CompactTextString(m) }
+func (*EventAccountReopened) ProtoMessage()    {}
+func (*EventAccountReopened) Descriptor() ([]byte, []int) {
+	return fileDescriptor_b507d97cba4271a7, []int{7}
+}
+func (m *EventAccountReopened) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventAccountReopened) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventAccountReopened.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventAccountReopened) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventAccountReopened.Merge(m, src)
+}
+func (m *EventAccountReopened) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventAccountReopened) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventAccountReopened.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventAccountReopened proto.InternalMessageInfo
+
+func (m *EventAccountReopened) GetID() v1.Account {
+	if m != nil {
+		return m.ID
+	}
+	return v1.Account{}
+}
+
+// EventProviderDenied is emitted for each provider that an owner keeps from bidding.
+type EventProviderDenied struct {
+	Owner    string `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner"`
+	Provider string `protobuf:"bytes,2,opt,name=provider,proto3" json:"provider"`
+}
+
+func (m *EventProviderDenied) Reset()         { *m = EventProviderDenied{} }
+func (m *EventProviderDenied) String() string { return proto.CompactTextString(m) }
+func (*EventProviderDenied) ProtoMessage()    {}
+func (*EventProviderDenied) Descriptor() ([]byte, []int) {
+	return fileDescriptor_b507d97cba4271a7, []int{8}
+}
+func (m *EventProviderDenied) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventProviderDenied) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventProviderDenied.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventProviderDenied) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventProviderDenied.Merge(m, src)
+}
+func (m *EventProviderDenied) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventProviderDenied) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventProviderDenied.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventProviderDenied proto.InternalMessageInfo
+
+func (m *EventProviderDenied) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *EventProviderDenied) GetProvider() string {
+	if m != nil {
+		return m.Provider
+	}
+	return ""
+}
+
+// EventProviderAllowed is emitted for each denial that an owner takes back.
+type EventProviderAllowed struct {
+	Owner    string `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner"`
+	Provider string `protobuf:"bytes,2,opt,name=provider,proto3" json:"provider"`
+}
+
+func (m *EventProviderAllowed) Reset()         { *m = EventProviderAllowed{} }
+func (m *EventProviderAllowed) String() string { return proto.CompactTextString(m) }
+func (*EventProviderAllowed) ProtoMessage()    {}
+func (*EventProviderAllowed) Descriptor() ([]byte, []int) {
+	return fileDescriptor_b507d97cba4271a7, []int{9}
+}
+func (m *EventProviderAllowed) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventProviderAllowed) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventProviderAllowed.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventProviderAllowed) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventProviderAllowed.Merge(m, src)
+}
+func (m *EventProviderAllowed) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventProviderAllowed) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventProviderAllowed.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventProviderAllowed proto.InternalMessageInfo
+
+func (m *EventProviderAllowed) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *EventProviderAllowed) GetProvider() string {
+	if m != nil {
+		return m.Provider
+	}
+	return ""
+}
+
 func init() {
 	proto.RegisterType((*EventDeposited)(nil), "akash.events.v1.EventDeposited")
 	proto.RegisterType((*EventRefunded)(nil), "akash.events.v1.EventRefunded")
 	proto.RegisterType((*EventAccountClosed)(nil), "akash.events.v1.EventAccountClosed")
 	proto.RegisterType((*EventPaymentSettled)(nil), "akash.events.v1.EventPaymentSettled")
 	proto.RegisterType((*EventBidLost)(nil), "akash.events.v1.EventBidLost")
+	proto.RegisterType((*EventOrderExpired)(nil), "akash.events.v1.EventOrderExpired")
+	proto.RegisterType((*EventAccountOverdrawn)(nil), "akash.events.v1.EventAccountOverdrawn")
+	proto.RegisterType((*EventAccountReopened)(nil), "akash.events.v1.EventAccountReopened")
+	proto.RegisterType((*EventProviderDenied)(nil), "akash.events.v1.EventProviderDenied")
+	proto.RegisterType((*EventProviderAllowed)(nil), "akash.events.v1.EventProviderAllowed")
 }
 
 func init() { proto.RegisterFile("akash/events/v1/event.proto", fileDescriptor_b507d97cba4271a7) }
 
 var fileDescriptor_b507d97cba4271a7 = []byte{
-	// 577 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xec, 0x94, 0x4f, 0x6f, 0xd3, 0x30,
-	0x18, 0xc6, 0x9b, 0x8c, 0x4d, 0xd4, 0x40, 0x81, 0x30, 0xa1, 0x6e, 0x83, 0xa4, 0x14, 0x90, 0x7a,
-	0x99, 0xa3, 0x14, 0x21, 0x71, 0x99, 0x44, 0xd3, 0x22, 0x31, 0x84, 0x04, 0x4a, 0x6f, 0x5c, 0x50,
-	0x1a, 0x9b, 0xd6, 0x5a, 0x1b, 0x47, 0xb1, 0x93, 0x6a, 0xdf, 0x02, 0x71, 0x83, 0xcf, 0xc1, 0x87,
-	0xd8, 0x71, 0xe2, 0xc4, 0x29, 0x42, 0x2d, 0xa7, 0x7e, 0x0a, 0xe4, 0x3f, 0x6d, 0x3a, 0xc4, 0x04,
-	0x1a, 0xd7, 0x9d, 0xec, 0xbc, 0xef, 0xf3, 0x3e, 0x79, 0xdf, 0x9f, 0x65, 0x83, 0xbd, 0xf0, 0x28,
-	0x64, 0x23, 0x17, 0xe7, 0x38, 0xe6, 0xcc, 0xcd, 0x3d, 0xb5, 0x83, 0x49, 0x4a, 0x39, 0xb5, 0x6e,
-	0xca, 0x24, 0x54, 0x49, 0x98, 0x7b, 0xbb, 0x4b, 0x35, 0x8b, 0x52, 0x3a, 0x75, 0x09, 0x12, 0x05,
-	0x04, 0x29, 0xf5, 0xee, 0x83, 0x33, 0x49, 0x7e, 0x9c, 0x60, 0x69, 0xc8, 0x78, 0xc8, 0xb1, 0x96,
-	0xec, 0x28, 0xc9, 0x24, 0x4c, 0x8f, 0x30, 0x17, 0xc9, 0xc1, 0xaa, 0xfa, 0xa1, 0x4a, 0x0d, 0x42,
-	0x86, 0x5d, 0x84, 0x13, 0xca, 0x88, 0x14, 0xe8, 0xad, 0x16, 0xd9, 0x11, 0x65, 0x13, 0xca, 0x94,
-	0x2a, 0xf7, 0x06, 0x98, 0x87, 0x9e, 0x1b, 0x51, 0x12, 0x2f, 0xfd, 0x55, 0xfe, 0xbd, 0xfc, 0x72,
-	0xd5, 0x87, 0x4e, 0x6d, 0x0f, 0xe9, 0x90, 0xaa, 0xb8, 0xd8, 0xa9, 0x68, 0xf3, 0x8b, 0x09, 0x6a,
-	0x2f, 0xc4, 0x78, 0x3d, 0xf5, 0x1f, 0x8c, 0xac, 0x03, 0x60, 0x12, 0x54, 0x37, 0x1a, 0x46, 0xeb,
-	0x5a, 0x7b, 0x0f, 0x6a, 0x02, 0x72, 0x26, 0x48, 0x10, 0xcc, 0x3d, 0xd8, 0x89, 0x22, 0x9a, 0xc5,
-	0xdc, 0xbf, 0x75, 0x52, 0x38, 0x95, 0x59, 0xe1, 0x98, 0x87, 0xbd, 0x45, 0xe1, 0x98, 0x04, 0x05,
-	0x26, 0x41, 0x56, 0x17, 0x54, 0x75, 0xcf, 0x34, 0xad, 0x9b, 0x0d, 0xa3, 0x55, 0xf5, 0x1f, 0x2f,
-	0x0a, 0xa7, 0x0c, 0x7e, 0xfb, 0xba, 0xbf, 0xad, 0x3b, 0xeb, 0x20, 0x94, 0x62, 0xc6, 0xfa, 0x3c,
-	0x25, 0xf1, 0x30, 0x28, 0x25, 0x56, 0x07, 0x6c, 0x31, 0x9a, 0xa5, 0x11, 0xae, 0x6f, 0x34, 0x8c,
-	0x56, 0xad, 0x7d, 0x5f, 0xf7, 0x21, 0xe6, 0x86, 0x4b, 0x24, 0xb9, 0x07, 0xfb, 0x52, 0xe4, 0x83,
-	0x45, 0xe1, 0xe8, 0x82, 0x40, 0xaf, 0xc2, 0x22, 0x9c, 0x88, 0x3e, 0xeb, 0x57, 0xe4, 0x28, 0x3b,
-	0x50, 0xff, 0x54, 0x7a, 0x68, 0x76, 0xb0, 0x4b, 0x49, 0xec, 0xd7, 0xc4, 0x20, 0xc2, 0x42, 0x15,
-	0x04, 0x7a, 0x6d, 0x7e, 0x36, 0xc1, 0x0d, 0x09, 0x27, 0xc0, 0x1f, 0xb2, 0x18, 0x5d, 0xb2, 0x59,
-	0x63, 0xf3, 0xc9, 0x00, 0x96, 0x64, 0xa3, 0x27, 0xee, 0x8e, 0x29, 0xfb, 0x7f, 0x40, 0x07, 0x60,
-	0x53, 0x5e, 0x17, 0x09, 0xa7, 0xd6, 0xbe, 0x77, 0xd6, 0x41, 0x5e, 0x29, 0x39, 0x9a, 0xd0, 0xf8,
-	0xd5, 0x45, 0xe1, 0x28, 0x79, 0xa0, 0x96, 0xe6, 0x4f, 0x13, 0xdc, 0x91, 0x4d, 0xbd, 0x0d, 0x8f,
-	0x27, 0x38, 0xe6, 0x7d, 0xcc, 0xf9, 0xf8, 0x5f, 0xba, 0xd2, 0xfa, 0x73, 0xba, 0x7a, 0x0e, 0xae,
-	0x26, 0x29, 0xcd, 0x09, 0xc2, 0xcb, 0x53, 0x7b, 0xb4, 0x28, 0x9c, 0x55, 0xec, 0xdc, 0x43, 0x5b,
-	0x29, 0xd6, 0x80, 0x6f, 0x5c, 0x10, 0xb8, 0xf5, 0x0a, 0x54, 0xa7, 0x84, 0x8f, 0x50, 0x1a, 0x4e,
-	0xe3, 0xbf, 0x1f, 0xdb, 0x6d, 0xed, 0x52, 0xd6, 0x04, 0xe5, 0xb6, 0xc4, 0xbc, 0x79, 0x21, 0xcc,
-	0x2f, 0xc1, 0x75, 0x49, 0xd9, 0x27, 0xe8, 0x35, 0x65, 0xdc, 0x7a, 0xb6, 0x86, 0xf7, 0xae, 0xf6,
-	0x52, 0x4f, 0x9c, 0x70, 0xf1, 0x09, 0x3a, 0xec, 0xfd, 0x99, 0xac, 0xff, 0xe6, 0x64, 0x66, 0x1b,
-	0xa7, 0x33, 0xdb, 0xf8, 0x31, 0xb3, 0x8d, 0x8f, 0x73, 0xbb, 0x72, 0x3a, 0xb7, 0x2b, 0xdf, 0xe7,
-	0x76, 0xe5, 0xdd, 0xd3, 0x21, 0xe1, 0xa3, 0x6c, 0x00, 0x23, 0x3a, 0x71, 0xa5, 0xe3, 0x3e, 0xcb,
-	0x12, 0x9c, 0x46, 0x63, 0x9a, 0x21, 0x15, 0x70, 0xc3, 0x84, 0xb8, 0xbf, 0xbd, 0xde, 0x83, 0x2d,
-	0xf9, 0xac, 0x3d, 0xf9, 0x15, 0x00, 0x00, 0xff, 0xff, 0xfb, 0xa0, 0x85, 0xb3, 0xd7, 0x05, 0x00,
-	0x00,
+	// 715 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xec, 0x56, 0x41, 0x6f, 0xd3, 0x30,
+	0x14, 0x6e, 0x32, 0x36, 0x51, 0x03, 0x85, 0x85, 0x81, 0xba, 0x0d, 0x92, 0x2d, 0x80, 0xb4, 0xcb,
+	0x12, 0x75, 0x08, 0x81, 0x90, 0x26, 0xd1, 0xac, 0x93, 0x18, 0x42, 0x2a, 0xca, 0xc4, 0x85, 0xcb,
+	0x94, 0xc6, 0xa6, 0xb3, 0xd6, 0xc6, 0x91, 0xed, 0xa6, 0xec, 0x07, 0x70, 0x1f, 0xdc, 0xe0, 0x77,
+	0xf0, 0x23, 0x76, 0x9c, 0x38, 0x71, 0x8a, 0x50, 0xc7, 0xa9, 0xbf, 0x02, 0xc5, 0x76, 0xda, 0x6c,
+	0x50, 0x81, 0xd6, 0x03, 0x17, 0x4e, 0x71, 0xde, 0xfb, 0xde, 0xe7, 0xef, 0x7d, 0x7e, 0x4e, 0x0b,
+	0x96, 0x83, 0x83, 0x80, 0xed, 0xbb, 0x28, 0x41, 0x11, 0x67, 0x6e, 0x52, 0x93, 0x2b, 0x27, 0xa6,
+	0x84, 0x13, 0xe3, 0xba, 0x48, 0x3a, 0x32, 0xe9, 0x24, 0xb5, 0xa5, 0x1c, 0xcd, 0x42, 0x4a, 0xfa,
+	0x2e, 0x86, 0x59, 0x01, 0x86, 0x12, 0xbd, 0xb4, 0x7a, 0x26, 0xc9, 0x0f, 0x63, 0x24, 0x08, 0x19,
+	0x0f, 0x38, 0x52, 0x90, 0x45, 0x09, 0xe9, 0x06, 0xf4, 0x00, 0xf1, 0x2c, 0xd9, 0x1a, 0x55, 0x2f,
+	0x9f, 0x4f, 0x11, 0x0a, 0x11, 0x55, 0xc9, 0x7b, 0x32, 0xd9, 0x0a, 0x18, 0x72, 0x21, 0x8a, 0x09,
+	0xc3, 0x02, 0xa2, 0x96, 0x0a, 0x64, 0x86, 0x84, 0x75, 0x09, 0x93, 0xa8, 0xa4, 0xd6, 0x42, 0x3c,
+	0xa8, 0xb9, 0x21, 0xc1, 0x51, 0xbe, 0xb9, 0xcc, 0xef, 0x89, 0x37, 0x57, 0xbe, 0xa8, 0xd4, 0x42,
+	0x9b, 0xb4, 0x89, 0x8c, 0x67, 0x2b, 0x19, 0xb5, 0x3f, 0xeb, 0xa0, 0xb2, 0x9d, 0xf5, 0xde, 0x90,
+	0xfb, 0x20, 0x68, 0x6c, 0x02, 0x1d, 0xc3, 0xaa, 0xb6, 0xa2, 0xad, 0x5d, 0xd9, 0x58, 0x76, 0x94,
+	0x3d, 0xa2, 0x61, 0x07, 0x43, 0x27, 0xa9, 0x39, 0xf5, 0x30, 0x24, 0xbd, 0x88, 0x7b, 0x37, 0x8e,
+	0x53, 0xab, 0x34, 0x48, 0x2d, 0x7d, 0xa7, 0x31, 0x4c, 0x2d, 0x1d, 0x43, 0x5f, 0xc7, 0xd0, 0xd8,
+	0x02, 0x65, 0xa5, 0x99, 0xd0, 0xaa, 0xbe, 0xa2, 0xad, 0x95, 0xbd, 0x07, 0xc3, 0xd4, 0x1a, 0x07,
+	0xbf, 0x7e, 0x59, 0x5f, 0x50, 0xca, 0xea, 0x10, 0x52, 0xc4, 0xd8, 0x2e, 0xa7, 0x38, 0x6a, 0xfb,
+	0x63, 0x88, 0x51, 0x07, 0x73, 0x8c, 0xf4, 0x68, 0x88, 0xaa, 0x33, 0x2b, 0xda, 0x5a, 0x65, 0xe3,
+	0xae, 0xd2, 0x91, 0xf5, 0xed, 0xe4, 0x96, 0x24, 0x35, 0x67, 0x57, 0x80, 0x3c, 0x30, 0x4c, 0x2d,
+	0x55, 0xe0, 0xab, 0x67, 0x46, 0x11, 0x74, 0x33, 0x9d, 0xd5, 0x4b, 0xa2, 0x95, 0x45, 0x47, 0x6d,
+	0x2a, 0x38, 0x94, 0x77, 0xce, 0x16, 0xc1, 0x91, 0x57, 0xc9, 0x1a, 0xc9, 0x28, 0x64, 0x81, 0xaf,
+	0x9e, 0xf6, 0x27, 0x1d, 0x5c, 0x13, 0xe6, 0xf8, 0xe8, 0x6d, 0x2f, 0x82, 0xff, 0xbd, 0x29, 0x78,
+	0xf3, 0x51, 0x03, 0x86, 0xf0, 0x46, 0x75, 0xbc, 0xd5, 0x21, 0x6c, 0x7a, 0x83, 0x36, 0xc1, 0xac,
+	0xb8, 0x4b, 0xc2, 0x9c, 0xca, 0xc6, 0x9d, 0xb3, 0x0c, 0xe2, 0xbe, 0x89, 0xd6, 0x32, 0x8c, 0x57,
+	0x1e, 0xa6, 0x96, 0x84, 0xfb, 0xf2, 0x61, 0xff, 0xd0, 0xc1, 0x4d, 0x21, 0xea, 0x55, 0x70, 0xd8,
+	0x45, 0x11, 0xdf, 0x45, 0x9c, 0x77, 0xfe, 0x46, 0x95, 0xc2, 0x4f, 0x50, 0xf5, 0x0c, 0x5c, 0x8e,
+	0x29, 0x49, 0x30, 0x44, 0xf9, 0xa9, 0xdd, 0x1f, 0xa6, 0xd6, 0x28, 0x36, 0xf1, 0xd0, 0x46, 0x88,
+	0x82, 0xe1, 0x33, 0x17, 0x34, 0xdc, 0x78, 0x01, 0xca, 0x7d, 0xcc, 0xf7, 0x21, 0x0d, 0xfa, 0xd1,
+	0x9f, 0x8f, 0x6d, 0x5e, 0xb1, 0x8c, 0x6b, 0xfc, 0xf1, 0x72, 0x6c, 0xf3, 0xec, 0x85, 0x6c, 0x7e,
+	0x0e, 0xae, 0x0a, 0x97, 0x3d, 0x0c, 0x5f, 0x12, 0xc6, 0x8d, 0x27, 0x05, 0x7b, 0x6f, 0x2b, 0x2e,
+	0xf9, 0x91, 0xcb, 0x58, 0x3c, 0x0c, 0x77, 0x1a, 0xbf, 0x77, 0xd6, 0x6e, 0x82, 0x79, 0xc1, 0xd4,
+	0xcc, 0x3e, 0x84, 0xdb, 0xef, 0x62, 0x4c, 0x11, 0x34, 0x9e, 0x16, 0xe8, 0xaa, 0xbf, 0xd0, 0x09,
+	0xe8, 0x44, 0xc2, 0xf7, 0x1a, 0xb8, 0x55, 0x1c, 0xcb, 0x66, 0x82, 0x68, 0xde, 0xf3, 0x54, 0x93,
+	0xb9, 0x0e, 0x40, 0x9b, 0x06, 0x21, 0xda, 0x43, 0x11, 0x64, 0x62, 0x0a, 0x66, 0xbc, 0xca, 0x30,
+	0xb5, 0x0a, 0x51, 0xbf, 0x2c, 0xd6, 0xdb, 0x11, 0x64, 0xf6, 0x6b, 0xb0, 0x50, 0x94, 0xe1, 0x23,
+	0x12, 0xa3, 0x68, 0xea, 0xfb, 0x61, 0x1f, 0x69, 0xf9, 0x80, 0xab, 0xc9, 0x6a, 0xa0, 0x08, 0x23,
+	0x68, 0x3c, 0x06, 0xb3, 0xa4, 0x1f, 0x21, 0x2a, 0x98, 0xcb, 0xde, 0x6a, 0x76, 0x64, 0x22, 0x30,
+	0x71, 0x36, 0x65, 0x7a, 0xfa, 0xd1, 0xb6, 0x3f, 0x68, 0xaa, 0xd5, 0x5c, 0x52, 0xbd, 0xd3, 0x21,
+	0xfd, 0x7f, 0xaa, 0xc9, 0x6b, 0x1e, 0x0f, 0x4c, 0xed, 0x64, 0x60, 0x6a, 0xdf, 0x07, 0xa6, 0x76,
+	0x74, 0x6a, 0x96, 0x4e, 0x4e, 0xcd, 0xd2, 0xb7, 0x53, 0xb3, 0xf4, 0xe6, 0x51, 0x1b, 0xf3, 0xfd,
+	0x5e, 0xcb, 0x09, 0x49, 0xd7, 0x15, 0xee, 0xaf, 0xb3, 0x5e, 0x8c, 0x68, 0xd8, 0x21, 0x3d, 0x28,
+	0x03, 0x6e, 0x10, 0x63, 0xf7, 0xdc, 0x3f, 0x86, 0xd6, 0x9c, 0xf8, 0xb5, 0x7c, 0xf8, 0x33, 0x00,
+	0x00, 0xff, 0xff, 0x72, 0x9e, 0xb7, 0xf5, 0x4b, 0x08, 0x00, 0x00,
 }
 
 func (m *EventDeposited) Marshal() (dAtA []byte, err error) {
@@ -646,6 +911,184 @@ func (m *EventBidLost) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *EventOrderExpired) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventOrderExpired) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventOrderExpired) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.ID.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintEvent(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *EventAccountOverdrawn) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventAccountOverdrawn) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventAccountOverdrawn) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.GraceEnds != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.GraceEnds))
+		i--
+		dAtA[i] = 0x10
+	}
+	{
+		size, err := m.ID.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintEvent(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *EventAccountReopened) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventAccountReopened) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventAccountReopened) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.ID.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintEvent(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *EventProviderDenied) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventProviderDenied) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventProviderDenied) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Provider) > 0 {
+		i -= len(m.Provider)
+		copy(dAtA[i:], m.Provider)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Provider)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventProviderAllowed) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventProviderAllowed) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventProviderAllowed) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Provider) > 0 {
+		i -= len(m.Provider)
+		copy(dAtA[i:], m.Provider)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Provider)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintEvent(dAtA []byte, offset int, v uint64) int {
 	offset -= sovEvent(v)
 	base := offset
@@ -741,6 +1184,76 @@ func (m *EventBidLost) Size() (n int) {
 	_ = l
 	l = m.ID.Size()
 	n += 1 + l + sovEvent(uint64(l))
+	return n
+}
+
+func (m *EventOrderExpired) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.ID.Size()
+	n += 1 + l + sovEvent(uint64(l))
+	return n
+}
+
+func (m *EventAccountOverdrawn) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.ID.Size()
+	n += 1 + l + sovEvent(uint64(l))
+	if m.GraceEnds != 0 {
+		n += 1 + sovEvent(uint64(m.GraceEnds))
+	}
+	return n
+}
+
+func (m *EventAccountReopened) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.ID.Size()
+	n += 1 + l + sovEvent(uint64(l))
+	return n
+}
+
+func (m *EventProviderDenied) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	l = len(m.Provider)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	return n
+}
+
+func (m *EventProviderAllowed) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	l = len(m.Provider)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
 	return n
 }
 
@@ -1447,6 +1960,502 @@ func (m *EventBidLost) Unmarshal(dAtA []byte) error {
 			if err := m.ID.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventOrderExpired) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventOrderExpired: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventOrderExpired: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ID", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.ID.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventAccountOverdrawn) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventAccountOverdrawn: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventAccountOverdrawn: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ID", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.ID.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field GraceEnds", wireType)
+			}
+			m.GraceEnds = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.GraceEnds |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventAccountReopened) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventAccountReopened: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventAccountReopened: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ID", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.ID.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventProviderDenied) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventProviderDenied: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventProviderDenied: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Provider", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Provider = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventProviderAllowed) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventProviderAllowed: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventProviderAllowed: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Provider", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Provider = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
