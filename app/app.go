@@ -91,6 +91,7 @@ import (
 	ibckeeper "github.com/cosmos/ibc-go/v11/modules/core/keeper"
 	ibctm "github.com/cosmos/ibc-go/v11/modules/light-clients/07-tendermint"
 
+	wire "github.com/akash-supercloud/akash/api"
 	discoveryv1 "github.com/akash-supercloud/akash/api/akash/discovery/v1"
 	"github.com/akash-supercloud/akash/app/account"
 	"github.com/akash-supercloud/akash/app/ante"
@@ -208,8 +209,11 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 	if v := opts.Get(OptionSignatureCache); v != nil {
 		cache = cast.ToInt(v)
 	}
+	names, err := wire.LegacyNames()
+	must(err)
 	handler, err := ante.New(ante.Options{
-		Account: a.Account, Bank: a.Bank, Feegrant: a.Feegrant, SignModes: a.TxConfig.SignModeHandler(), Cache: cache, FeeDenom: BondDenom, IBC: a.IBC,
+		Account: a.Account, Bank: a.Bank, Feegrant: a.Feegrant, SignModes: a.TxConfig.SignModeHandler(), LegacyNames: names,
+		Cache: cache, FeeDenom: BondDenom, IBC: a.IBC,
 	})
 	must(err)
 	base.SetAnteHandler(handler)

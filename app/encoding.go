@@ -3,8 +3,6 @@ package app
 import (
 	"fmt"
 
-	"github.com/cosmos/gogoproto/proto"
-
 	"cosmossdk.io/log/v2"
 
 	"github.com/cosmos/cosmos-sdk/baseapp"
@@ -13,7 +11,6 @@ import (
 	"github.com/cosmos/cosmos-sdk/codec/address"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
 	"github.com/cosmos/cosmos-sdk/std"
-	authtx "github.com/cosmos/cosmos-sdk/x/auth/tx"
 	"github.com/cosmos/cosmos-sdk/x/tx/signing"
 
 	"github.com/akash-supercloud/akash/api"
@@ -32,7 +29,7 @@ func NewEncoding() Encoding { return NewOffline().Encoding }
 
 func newEncoding() Encoding {
 	registry, err := codectypes.NewInterfaceRegistryWithOptions(codectypes.InterfaceRegistryOptions{
-		ProtoFiles: proto.HybridResolver,
+		ProtoFiles: api.Files(),
 		SigningOptions: signing.Options{
 			AddressCodec:          address.NewBech32Codec(Bech32Prefix),
 			ValidatorAddressCodec: address.NewBech32Codec(Bech32Prefix + "valoper"),
@@ -50,7 +47,7 @@ func newEncoding() Encoding {
 		Registry: registry,
 		Codec:    cdc,
 		Amino:    amino,
-		TxConfig: txConfig{authtx.NewTxConfig(cdc, authtx.DefaultSignModes)},
+		TxConfig: txConfig{api.NewTxConfig(cdc)},
 	}
 }
 

@@ -1,7 +1,11 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,13 +15,16 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	txtypes "github.com/cosmos/cosmos-sdk/types/tx"
 	"github.com/cosmos/cosmos-sdk/types/tx/signing"
+	authsigning "github.com/cosmos/cosmos-sdk/x/auth/signing"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	vestingtypes "github.com/cosmos/cosmos-sdk/x/auth/vesting/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 	"github.com/cosmos/cosmos-sdk/x/feegrant"
 
+	"github.com/akash-supercloud/akash/api"
 	deploymentv1 "github.com/akash-supercloud/akash/api/akash/deployment/v1"
 	deploymentv1beta4 "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
+	"github.com/akash-supercloud/akash/app"
 	"github.com/akash-supercloud/akash/app/account"
 )
 
@@ -242,5 +249,86 @@ func TestSimulateWithoutFee(t *testing.T) {
 		if code != 0 {
 			t.Errorf("%s: simulated %d, sent with %d: %d: %s", name, sim.GasInfo.GasUsed, limit, code, log)
 		}
+	}
+}
+
+// TestAminoNames holds that amino JSON is taken with both kinds of names, that what is inside a message is signed, and
+// that a node that remembers a signature and one that doesn't find the same gas.
+func TestAminoNames(t *testing.T) {
+	legacy, err := api.LegacyNames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newChain(t, "alice")
+	id := deploymentv1.DeploymentID{Owner: c.addr["alice"], DSeq: 1}
+	const mode = signing.SignMode_SIGN_MODE_LEGACY_AMINO_JSON
+	// signed is c.signed with legacy names; sent replaces the message after it was signed.
+	signed := func(msg, sent sdk.Msg) []byte {
+		t.Helper()
+		acc := c.account("alice")
+		record, err := c.keys.Key("alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pub, err := record.GetPubKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sig := signing.SignatureV2{PubKey: pub, Sequence: acc.Sequence, Data: &signing.SingleSignatureData{SignMode: mode}}
+		b := c.enc.TxConfig.NewTxBuilder()
+		b.SetGasLimit(2_000_000)
+		b.SetFeeAmount(sdk.NewCoins(sdk.NewInt64Coin("uakt", fee)))
+		if err := errors.Join(b.SetMsgs(msg), b.SetSignatures(sig)); err != nil {
+			t.Fatal(err)
+		}
+		text, err := authsigning.GetSignBytesAdapter(context.Background(), legacy, mode, authsigning.SignerData{
+			Address: c.addr["alice"], ChainID: "localakash", AccountNumber: acc.AccountNumber, Sequence: acc.Sequence, PubKey: pub}, b.GetTx())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), `"type":"akash-sdk/x/deployment/Msg`) {
+			t.Fatalf("what is signed has no legacy name: %s", text)
+		}
+		made, _, err := c.keys.Sign("alice", text, mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sig.Data = &signing.SingleSignatureData{SignMode: mode, Signature: made}
+		if err := errors.Join(b.SetMsgs(sent), b.SetSignatures(sig)); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := c.enc.TxConfig.TxEncoder()(b.GetTx())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	create := func(price int64) *deploymentv1beta4.MsgCreateDeployment {
+		return &deploymentv1beta4.MsgCreateDeployment{ID: id, Groups: []deploymentv1beta4.GroupSpec{group(price)}, Hash: make([]byte, 32), Deposit: deposit(500_000)}
+	}
+	if code, log := c.broadcast(signed(create(3), create(4))); code != 4 {
+		t.Errorf("a price that wasn't signed: %d: %s", code, log)
+	}
+	if code, log := c.broadcast(signed(create(3), create(3))); code != 0 {
+		t.Fatalf("legacy names: %d: %s", code, log)
+	}
+	gas := func(i byte) int64 {
+		t.Helper()
+		update := &deploymentv1beta4.MsgUpdateDeployment{ID: id, Hash: bytes.Repeat([]byte{i}, 32)}
+		raw := signed(update, update)
+		if code, log := c.broadcast(raw); code != 0 {
+			t.Fatalf("legacy names: %d: %s", code, log)
+		}
+		got, err := txtypes.NewServiceClient(c.conn).GetTx(context.Background(), &txtypes.GetTxRequest{Hash: fmt.Sprintf("%X", sha256.Sum256(raw))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.TxResponse.GasUsed
+	}
+	remembered := gas(1)
+	c.stop()
+	c.start(map[string]any{app.OptionSignatureCache: 0})
+	if fresh := gas(2); fresh != remembered {
+		t.Errorf("a node without memory uses %d gas, one with it %d: their blocks would differ", fresh, remembered)
 	}
 }

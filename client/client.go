@@ -31,7 +31,6 @@ import (
 	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
 	"github.com/cosmos/cosmos-sdk/std"
 	sdk "github.com/cosmos/cosmos-sdk/types"
-	authtx "github.com/cosmos/cosmos-sdk/x/auth/tx"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	vestingtypes "github.com/cosmos/cosmos-sdk/x/auth/vesting/types"
 	authztypes "github.com/cosmos/cosmos-sdk/x/authz"
@@ -46,7 +45,6 @@ import (
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 	"github.com/cosmos/cosmos-sdk/x/tx/signing"
 	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
-	"github.com/cosmos/gogoproto/proto"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -118,7 +116,7 @@ type Encoding struct {
 func NewEncoding() Encoding {
 	api.ConfigureAddresses()
 	registry, err := codectypes.NewInterfaceRegistryWithOptions(codectypes.InterfaceRegistryOptions{
-		ProtoFiles: proto.HybridResolver,
+		ProtoFiles: api.Files(),
 		SigningOptions: signing.Options{
 			AddressCodec:          addresscodec.NewBech32Codec(api.Bech32Prefix),
 			ValidatorAddressCodec: addresscodec.NewBech32Codec(api.Bech32Prefix + "valoper"),
@@ -141,7 +139,7 @@ func NewEncoding() Encoding {
 	cdc := codec.NewProtoCodec(registry)
 	amino := codec.NewLegacyAmino()
 	std.RegisterLegacyAminoCodec(amino)
-	return Encoding{Registry: registry, Codec: cdc, TxConfig: authtx.NewTxConfig(cdc, authtx.DefaultSignModes), Amino: amino}
+	return Encoding{Registry: registry, Codec: cdc, TxConfig: api.NewTxConfig(cdc), Amino: amino}
 }
 
 // grpcCodec encodes what protoc-gen-gocosmos generated; gRPC's own codec doesn't know its types.

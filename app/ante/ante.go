@@ -35,6 +35,8 @@ type Options struct {
 	SignModes *txsigning.HandlerMap
 	// IBC tells which relayed packets have come already.
 	IBC *ibckeeper.Keeper
+	// LegacyNames is amino JSON once more, with the messages' other names.
+	LegacyNames *txsigning.HandlerMap
 	// Cache is how many checked transactions to remember, so that their signatures aren't checked again in the block.
 	// Zero remembers none. It changes nothing but time.
 	Cache int
@@ -44,10 +46,13 @@ type Options struct {
 
 // New returns the checks as one handler, in the SDK's order.
 func New(o Options) (sdk.AnteHandler, error) {
-	if o.Account == nil || o.Bank == nil || o.Feegrant == nil || o.SignModes == nil || o.IBC == nil || o.FeeDenom == "" {
+	if o.Account == nil || o.Bank == nil || o.Feegrant == nil || o.SignModes == nil || o.LegacyNames == nil || o.IBC == nil || o.FeeDenom == "" {
 		return nil, errors.New("ante: an option is missing")
 	}
-	var signatures sdk.AnteDecorator = sdkante.NewSigVerificationDecorator(o.Account, o.SignModes, sdkante.WithMaxUnorderedTxTimeoutDuration(MaxUnordered))
+	check := func(modes *txsigning.HandlerMap) sdk.AnteDecorator {
+		return sdkante.NewSigVerificationDecorator(o.Account, modes, sdkante.WithMaxUnorderedTxTimeoutDuration(MaxUnordered))
+	}
+	var signatures sdk.AnteDecorator = eitherNames{check(o.SignModes), check(o.LegacyNames)}
 	if o.Cache > 0 {
 		signatures = newSigCache(signatures, o.Account, o.Cache)
 	}

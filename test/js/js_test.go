@@ -137,7 +137,10 @@ func TestJavaScriptClients(t *testing.T) {
 	if err := os.WriteFile(told, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"lease"} {
-		t.Run(name, func(t *testing.T) { script(t, []string{"AKASH_JS_MARKET=" + told}, m, name+".mjs") })
+	for _, name := range []string{"lease", "rest", "ledger"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each has accounts of its own
+			script(t, []string{"AKASH_JS_MARKET=" + told}, m, name+".mjs")
+		})
 	}
 }

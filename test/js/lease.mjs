@@ -3,19 +3,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { JwtTokenManager, certificateManager, generateManifest, generateManifestVersion, manifestToSortedJSON, msg, transaction, yaml } from "@akashnetwork/chain-sdk";
+import { JwtTokenManager, certificateManager, msg, transaction } from "@akashnetwork/chain-sdk";
 import { toBase64 } from "@cosmjs/encoding";
 import { BasicAllowance } from "@akashnetwork/chain-sdk/private-types/cosmos.v1beta1";
 import { DepositAuthorization, DepositAuthorization_Scope } from "@akashnetwork/chain-sdk/private-types/akash.v1";
-import { address, amino, check, direct, fromBalance, fromGrant, grpcSDK, json, main, market, nextDseq, rawSign, request, step, text, uact, uakt, until } from "./lib.mjs";
+import { address, amino, build, check, direct, fromBalance, fromGrant, grpcSDK, json, main, market, nextDseq, rawSign, request, step, text, uact, uakt, until } from "./lib.mjs";
 import { checkProvider, exec, gatewayOf, leaseStatus, page, putManifest, shellURL, socket } from "./provider.mjs";
-
-// build makes of an SDL what the chain and the provider are given.
-async function build(sdl) {
-  const made = generateManifest(yaml.template(sdl));
-  if (!made.ok) throw new Error(JSON.stringify(made.value));
-  return { ...made.value, hash: await generateManifestVersion(made.value.groups), manifest: manifestToSortedJSON(made.value.groups) };
-}
 
 const act = async (sdk, who) => BigInt((await sdk.cosmos.bank.v1beta1.getBalance({ address: who, denom: "uact" })).balance.amount);
 const akt = async (sdk, who) => BigInt((await sdk.cosmos.bank.v1beta1.getBalance({ address: who, denom: "uakt" })).balance.amount);

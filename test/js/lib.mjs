@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { Bip39, EnglishMnemonic, Secp256k1, Slip10, Slip10Curve, sha256, stringToPath } from "@cosmjs/crypto";
 import { Secp256k1HdWallet } from "@cosmjs/amino";
 import { DirectSecp256k1HdWallet } from "@cosmjs/proto-signing";
-import { createChainNodeSDK, createStargateClient } from "@akashnetwork/chain-sdk";
+import { createChainNodeSDK, createStargateClient, generateManifest, generateManifestVersion, manifestToSortedJSON, yaml } from "@akashnetwork/chain-sdk";
 
 globalThis.crypto ??= webcrypto; // Debian 12's node is 18, which hides what the packages use
 
@@ -109,8 +109,18 @@ export const address = (name) => market.wallets[name].address;
 
 // grpcSDK is the SDK over gRPC for queries and CometBFT's RPC for transactions.
 export function grpcSDK(signer, options = {}) {
-  const client = signer && createStargateClient({ baseUrl: market.node, signer, ...options, stargateOptions: { broadcastPollIntervalMs: 100, ...options.stargateOptions } });
-  return createChainNodeSDK({ query: { baseUrl: `http://${market.grpc}` }, tx: client && { signer: client } });
+  return createChainNodeSDK({ query: { baseUrl: `http://${market.grpc}` }, tx: signer && { signer: client(signer, options) } });
+}
+
+// client signs and sends through CometBFT's RPC, as the SDK does it.
+export const client = (signer, options = {}) =>
+  createStargateClient({ baseUrl: market.node, signer, ...options, stargateOptions: { broadcastPollIntervalMs: 100, ...options.stargateOptions } });
+
+// build makes of an SDL what the chain and the provider are given.
+export async function build(sdl) {
+  const made = generateManifest(yaml.template(sdl));
+  if (!made.ok) throw new Error(JSON.stringify(made.value));
+  return { ...made.value, hash: await generateManifestVersion(made.value.groups), manifest: manifestToSortedJSON(made.value.groups) };
 }
 
 export const uact = (amount) => ({ denom: "uact", amount: String(amount) });
