@@ -95,6 +95,7 @@ import (
 	discoveryv1 "github.com/akash-supercloud/akash/api/akash/discovery/v1"
 	"github.com/akash-supercloud/akash/app/account"
 	"github.com/akash-supercloud/akash/app/ante"
+	"github.com/akash-supercloud/akash/app/upgrades"
 	"github.com/akash-supercloud/akash/x/audit"
 	"github.com/akash-supercloud/akash/x/cert"
 	"github.com/akash-supercloud/akash/x/deployment"
@@ -167,7 +168,8 @@ func Authority() string { return authtypes.NewModuleAddress(govtypes.ModuleName)
 // server.FlagUnsafeSkipUpgrades and the block executor; options change the BaseApp before it is sealed.
 // It panics if db holds a state that this program can't read.
 func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...func(*baseapp.BaseApp)) *App {
-	a := newApp()
+	next := nextOf(opts)
+	a := newApp(next.Stores...)
 	a.cacheBetweenBlocks = cast.ToBool(opts.Get(server.FlagInterBlockCache))
 	base := baseapp.NewBaseApp(Name, logger, db, a.TxConfig.TxDecoder(), options...)
 	base.SetVersion(NodeVersion())
@@ -175,6 +177,9 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 	base.SetTxEncoder(a.TxConfig.TxEncoder())
 	a.BaseApp = base
 	a.wire(logger, opts, base.MsgServiceRouter(), base)
+	if next.Modules != nil {
+		next.Modules(a.modules.Modules, a.keys)
+	}
 	base.SetParamStore(a.Consensus.ParamsStore)
 
 	// Upgrade first: it may replace the code of everything behind it. Auth forgets expired unordered transactions.
@@ -188,6 +193,7 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 
 	a.configurator = module.NewConfigurator(a.Codec, base.MsgServiceRouter(), base.GRPCQueryRouter())
 	must(a.modules.RegisterServices(a.configurator))
+	must(a.prepareUpgrades(opts, append(upgrades.All(), next.Upgrades...)))
 	autocliv1.RegisterQueryServer(base.GRPCQueryRouter(), runtimeservices.NewAutoCLIQueryService(a.modules.Modules))
 	reflection, err := runtimeservices.NewReflectionService()
 	must(err)
@@ -218,9 +224,7 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 	must(err)
 	base.SetAnteHandler(handler)
 	base.SetInitChainer(a.initChain)
-	base.SetPreBlocker(func(ctx sdk.Context, _ *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
-		return a.modules.PreBlock(ctx)
-	})
+	base.SetPreBlocker(a.preBlock)
 	base.SetBeginBlocker(func(ctx sdk.Context) (sdk.BeginBlock, error) { return a.modules.BeginBlock(ctx) })
 	base.SetEndBlocker(func(ctx sdk.Context) (sdk.EndBlock, error) { return a.modules.EndBlock(ctx) })
 
@@ -229,14 +233,14 @@ func New(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, options ...f
 	return a
 }
 
-// newApp returns the encoding and the store keys, without keepers.
-func newApp() *App {
-	keys := storetypes.NewKVStoreKeys(
+// newApp returns the encoding and the store keys, without keepers. more are further stores.
+func newApp(more ...string) *App {
+	keys := storetypes.NewKVStoreKeys(append([]string{
 		authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, minttypes.StoreKey, distrtypes.StoreKey,
 		slashingtypes.StoreKey, govtypes.StoreKey, consensustypes.StoreKey, upgradetypes.StoreKey, feegrant.StoreKey,
 		evidencetypes.StoreKey, authzkeeper.StoreKey, ibcexported.StoreKey, transfertypes.StoreKey,
 		provider.StoreKey, audit.StoreKey, cert.StoreKey, escrow.StoreKey, deployment.StoreKey, market.StoreKey,
-	)
+	}, more...)...)
 	return &App{Encoding: newEncoding(), keys: keys, objects: storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey)}
 }
 

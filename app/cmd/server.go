@@ -50,6 +50,13 @@ func Start() *cobra.Command {
 					cfg.Options[name] = f.Value.String()
 				}
 			}
+			if skip := cmd.Flags().Lookup(server.FlagUnsafeSkipUpgrades); skip.Changed {
+				heights, err := cmd.Flags().GetIntSlice(server.FlagUnsafeSkipUpgrades)
+				if err != nil {
+					return err
+				}
+				cfg.Options[server.FlagUnsafeSkipUpgrades] = heights
+			}
 			cfg.Ready = func(a node.Addresses) {
 				fmt.Fprintf(cmd.OutOrStdout(), "node %s: RPC http://%s, gRPC %s, REST http://%s\n", cfg.Home, a.RPC, a.GRPC, a.REST)
 			}
@@ -69,6 +76,7 @@ func Start() *cobra.Command {
 	f.StringVar(&cfg.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&cfg.LogJSON, "log-json", false, "write the log as JSON")
 	f.String(server.FlagMinGasPrices, app.MinGasPrices, "the least gas price that this node takes")
+	f.IntSlice(server.FlagUnsafeSkipUpgrades, nil, "heights whose upgrade to skip, which forks this node off unless all do")
 	f.String(server.FlagPruning, "default", "which old states to keep: default, nothing, everything, custom")
 	f.String(server.FlagBlockExecutor, "sequential", "how transactions run: sequential, block-stm")
 	f.StringToStringVar(&set, "set", nil, "override a setting of app.toml or config.toml, as in consensus.timeout_commit=1s")

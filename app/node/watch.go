@@ -2,10 +2,12 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"regexp"
 
 	abci "github.com/cometbft/cometbft/abci/types"
+
+	"github.com/akash-supercloud/akash/app/upgrades"
 )
 
 // watched is the chain with an eye on the one call whose failure no node survives. CometBFT would answer it with a
@@ -37,23 +39,14 @@ func (w *watched) FinalizeBlock(ctx context.Context, req *abci.RequestFinalizeBl
 	return w.Application.FinalizeBlock(ctx, req)
 }
 
-var (
-	upgradeNeeded = regexp.MustCompile(`UPGRADE "([^"]*)" NEEDED at`)
-	upgradeEarly  = regexp.MustCompile(`BINARY UPDATED BEFORE TRIGGER! UPGRADE "([^"]*)"`)
-	upgradeLost   = regexp.MustCompile(`upgrade handler is missing for (.*) upgrade plan`)
-)
-
 // blockError says why a block can't be run, and what to do.
 func blockError(height int64, err error) error {
-	text := err.Error()
-	if m := upgradeNeeded.FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("upgrade %q is due at block %d and this program doesn't have it; put the program of that upgrade in its place and start it again", m[1], height)
+	// These say by themselves what to do.
+	if needed := new(upgrades.Needed); errors.As(err, &needed) {
+		return needed
 	}
-	if m := upgradeEarly.FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("this program already has upgrade %q, which isn't due at block %d; run the program from before the upgrade until then", m[1], height)
-	}
-	if m := upgradeLost.FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("this program is older than the chain's state, which went through upgrade %q; run a program that has it", m[1])
+	if wrong := new(upgrades.Wrong); errors.As(err, &wrong) {
+		return wrong
 	}
 	return fmt.Errorf("block %d can't be run: %w; if the disk is full, free space and start again; else %s", height, err, anew)
 }
