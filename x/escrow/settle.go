@@ -26,7 +26,7 @@ func (k *Keeper) SettleAll(ctx context.Context) error {
 		return err
 	}
 	for _, r := range all {
-		if err := k.Withdraw(ctx, r.account, r.payment); err != nil {
+		if _, err := k.Withdraw(ctx, r.account, r.payment); err != nil {
 			return err
 		}
 	}
