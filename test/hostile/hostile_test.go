@@ -95,7 +95,7 @@ func refusedInBlock(t *testing.T, c *inproc.Chain, what string, raw []byte) *abc
 	return res
 }
 
-func notPanic(t *testing.T, what, codespace string, code uint32, log string) {
+func notPanic(t testing.TB, what, codespace string, code uint32, log string) {
 	t.Helper()
 	if code == 111222 || strings.Contains(log, "goroutine") || strings.Contains(log, "runtime error") {
 		t.Errorf("%s: a panic, %s/%d: %.150s", what, codespace, code, log)

@@ -35,8 +35,13 @@ func TestModel(t *testing.T) {
 	}
 }
 
-func checkModel(t *testing.T, done *int) {
-	rapid.Check(t, func(t *rapid.T) {
+func checkModel(t *testing.T, done *int) { rapid.Check(t, modelOps(done)) }
+
+// FuzzModel is TestModel, with operations that reach new code.
+func FuzzModel(f *testing.F) { f.Fuzz(rapid.MakeFuzz(modelOps(new(int)))) }
+
+func modelOps(done *int) func(*rapid.T) {
+	return func(t *rapid.T) {
 		start := rapid.Int64Range(0, 1000).Draw(t, "start")
 		a, m := New("uact", start), newModel(start)
 		height := start
@@ -122,7 +127,7 @@ func checkModel(t *testing.T, done *int) {
 				return
 			}
 		}
-	})
+	}
 }
 
 func same(t *rapid.T, what string, got, want error) {
