@@ -286,7 +286,7 @@ func TestDryTogether(t *testing.T) {
 		ended, refunds := 0, 0
 		for _, e := range c.Last.Events {
 			switch {
-			case strings.HasSuffix(e.Type, "EventDeploymentClosed"):
+			case strings.HasSuffix(e.Type, "EventLeaseClosed"):
 				ended++
 			case strings.HasSuffix(e.Type, "EventBidClosed"):
 				refunds++
@@ -294,7 +294,7 @@ func TestDryTogether(t *testing.T) {
 		}
 		if refunds > 0 {
 			blocks++
-			t.Logf("block %d: %d deployments and %d bids ended in %s", c.Height, ended, refunds, took.Round(time.Millisecond))
+			t.Logf("block %d: %d leases and %d bids ended in %s", c.Height, ended, refunds, took.Round(time.Millisecond))
 		}
 		if refunds > 2500 {
 			t.Errorf("block %d ended %d bids: its work has no bound", c.Height, refunds)
@@ -302,7 +302,7 @@ func TestDryTogether(t *testing.T) {
 		closed += ended
 	}
 	if closed != deployments {
-		t.Errorf("%d of %d deployments closed", closed, deployments)
+		t.Errorf("%d of %d leases ended", closed, deployments)
 	}
 	t.Logf("%d deployments with %d bids ended in %d blocks; the longest took %s", deployments, deployments*groups*bids, blocks, longest.Round(time.Millisecond))
 	c.Invariants()
