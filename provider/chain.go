@@ -24,6 +24,7 @@ import (
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	marketv1beta5 "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
 	providerv1beta4 "github.com/akash-supercloud/akash/api/akash/provider/v1beta4"
+	tradev1 "github.com/akash-supercloud/akash/api/akash/trade/v1"
 	"github.com/akash-supercloud/akash/client"
 	"github.com/akash-supercloud/akash/client/auth"
 	"github.com/akash-supercloud/akash/provider/pricing"
@@ -193,6 +194,17 @@ func (k *clientChain) MarketParams(ctx context.Context) (marketv1beta5.Params, e
 		return marketv1beta5.Params{}, err
 	}
 	return res.Params, nil
+}
+
+// WithdrawsMany implements treasury.Chain.
+func (k *clientChain) WithdrawsMany(ctx context.Context) (bool, error) {
+	ctx, cancel := ask(ctx)
+	defer cancel()
+	_, err := tradev1.NewQueryClient(k.c.Conn()).Params(ctx, &tradev1.QueryParamsRequest{})
+	if status.Code(err) == codes.Unimplemented {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Record returns the provider's record; a NotFound error when there is none.

@@ -20,6 +20,7 @@ import (
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	marketv1beta5 "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
 	providerv1beta4 "github.com/akash-supercloud/akash/api/akash/provider/v1beta4"
+	tradev1 "github.com/akash-supercloud/akash/api/akash/trade/v1"
 	"github.com/akash-supercloud/akash/client/auth"
 	"github.com/akash-supercloud/akash/client/tx"
 	"github.com/akash-supercloud/akash/provider/watch"
@@ -140,6 +141,8 @@ func (c *fakeChain) GroupSpec(ctx context.Context, id deploymentv1.GroupID) (dep
 	}
 	return d.Groups[id.GSeq-1].GroupSpec, nil
 }
+
+func (c *fakeChain) WithdrawsMany(context.Context) (bool, error) { return true, nil }
 
 func (c *fakeChain) MarketParams(context.Context) (marketv1beta5.Params, error) {
 	return marketv1beta5.Params{BidMinDeposits: sdk.NewCoins(sdk.NewInt64Coin("uakt", 500000), sdk.NewInt64Coin("uact", 500000)), OrderMaxBids: 20}, nil
@@ -282,6 +285,9 @@ func (c *fakeChain) deliver(msgs []sdk.Msg) error {
 			}
 			b.State = marketv1beta5.BidClosed
 			c.block(&marketv1.EventBidClosed{ID: m.ID})
+		case *tradev1.MsgWithdrawLeases:
+			c.withdrawn = append(c.withdrawn, m.Leases...)
+			c.block()
 		case *marketv1beta5.MsgWithdrawLease:
 			c.withdrawn = append(c.withdrawn, m.ID)
 			c.block()

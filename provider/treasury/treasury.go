@@ -1,7 +1,7 @@
 // Package treasury brings what leases earn into the provider's account.
 //
 // What always holds:
-//   - Withdrawals of many leases go together; one that the chain refuses doesn't hold back others.
+//   - Withdrawals of many leases go together, in one message where the chain has such a one; one that the chain refuses doesn't hold back others.
 //   - A lease whose account is empty is settled at once, so that it doesn't run unpaid on a chain
 //     that doesn't close it by itself.
 //   - Nothing is withdrawn that is worth less than its fee is reckoned to be.
@@ -21,6 +21,7 @@ import (
 	deploymentv1beta4 "github.com/akash-supercloud/akash/api/akash/deployment/v1beta4"
 	marketv1 "github.com/akash-supercloud/akash/api/akash/market/v1"
 	marketv1beta5 "github.com/akash-supercloud/akash/api/akash/market/v1beta5"
+	tradev1 "github.com/akash-supercloud/akash/api/akash/trade/v1"
 	"github.com/akash-supercloud/akash/client/tx"
 )
 
@@ -29,6 +30,8 @@ type Chain interface {
 	Leases(ctx context.Context) ([]marketv1.Lease, error)
 	Deployment(ctx context.Context, id deploymentv1.DeploymentID) (deploymentv1beta4.QueryDeploymentResponse, error)
 	Send(ctx context.Context, msgs ...sdk.Msg) error
+	// WithdrawsMany says whether the chain takes akash.trade.v1's MsgWithdrawLeases.
+	WithdrawsMany(ctx context.Context) (bool, error)
 }
 
 // Options configure a Treasury. Chain and Height are needed.
@@ -43,7 +46,7 @@ type Options struct {
 	Check time.Duration
 	// Minimum is the least that is withdrawn from a lease, in millionths of its coin; 0: 10000.
 	Minimum int64
-	// Batch is how many leases one transaction withdraws from; 0: 50.
+	// Batch is how many leases one transaction withdraws from, at most 100; 0: 50.
 	Batch int
 	Log   *slog.Logger
 	Now   func() time.Time
@@ -144,9 +147,15 @@ func (t *Treasury) Look(ctx context.Context) error {
 			delete(t.last, id)
 		}
 	}
+	many := false
+	if len(due) > 1 {
+		if many, err = t.opt.Chain.WithdrawsMany(ctx); err != nil {
+			return fmt.Errorf("ask whether many leases go in one message: %w", err)
+		}
+	}
 	for len(due) > 0 {
 		n := min(len(due), t.opt.Batch)
-		if err := t.withdraw(ctx, due[:n], mark{at: now, height: height}); err != nil {
+		if err := t.withdraw(ctx, due[:n], many, mark{at: now, height: height}); err != nil {
 			return err
 		}
 		due = due[n:]
@@ -174,10 +183,13 @@ func (t *Treasury) dry(ctx context.Context, l marketv1.Lease, rate math.LegacyDe
 	return funds.LT(rate.MulInt64(max(height-account.SettledAt, 0)))
 }
 
-func (t *Treasury) withdraw(ctx context.Context, ids []marketv1.LeaseID, m mark) error {
+func (t *Treasury) withdraw(ctx context.Context, ids []marketv1.LeaseID, many bool, m mark) error {
 	msgs := make([]sdk.Msg, len(ids))
 	for i, id := range ids {
 		msgs[i] = &marketv1beta5.MsgWithdrawLease{ID: id}
+	}
+	if many && len(ids) > 1 {
+		msgs = []sdk.Msg{&tradev1.MsgWithdrawLeases{Provider: ids[0].Provider, Leases: ids}}
 	}
 	err := t.opt.Chain.Send(ctx, msgs...)
 	var refused *tx.Error
@@ -190,10 +202,10 @@ func (t *Treasury) withdraw(ctx context.Context, ids []marketv1.LeaseID, m mark)
 	case errors.As(err, &refused) && len(ids) > 1:
 		// One of them is the reason; the others are still due.
 		half := len(ids) / 2
-		if err := t.withdraw(ctx, ids[:half], m); err != nil {
+		if err := t.withdraw(ctx, ids[:half], many, m); err != nil {
 			return err
 		}
-		return t.withdraw(ctx, ids[half:], m)
+		return t.withdraw(ctx, ids[half:], many, m)
 	case errors.As(err, &refused):
 		t.opt.Log.Warn("the chain refused a withdrawal", "lease", ids[0].String(), "err", err)
 		t.last[ids[0].String()] = m // not again before the next period

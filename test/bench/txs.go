@@ -111,10 +111,10 @@ func request(tx []byte, err error) ([]byte, error) {
 const (
 	gasSend     = 120_000
 	gasProvider = 200_000
-	gasCreate   = 300_000
-	gasBid      = 350_000
-	gasLease    = 500_000
-	gasClose    = 500_000
+	gasCreate   = 250_000
+	gasBid      = 300_000
+	gasLease    = 350_000
+	gasClose    = 400_000
 )
 
 func val(n int64) resources.ResourceValue { return resources.ResourceValue{Val: math.NewInt(n)} }
