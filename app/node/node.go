@@ -45,6 +45,7 @@ import (
 
 	"github.com/akash-supercloud/akash/app"
 	"github.com/akash-supercloud/akash/app/rpcfront"
+	"github.com/akash-supercloud/akash/internal/sleep"
 )
 
 // stopGrace is how long open requests may take to end once the node stops.
@@ -245,11 +246,14 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 		case <-tm.Quit():
 			return errors.New("the node stopped by itself; its log says why")
 		case err := <-watch.failed:
-			stuck = watch.syncing()
+			if stuck = watch.syncing(); !stuck {
+				linger(gctx, logger, err)
+			}
 			return err
 		case <-stopped:
 			select {
 			case err := <-watch.failed:
+				linger(gctx, logger, err)
 				return err
 			default:
 			}
@@ -266,6 +270,16 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 		})
 	}
 	return g.Wait()
+}
+
+// lingerTime is how long a node that can't run a block goes on speaking to others.
+const lingerTime = 5 * time.Second
+
+// linger lets the votes for a block reach the others before this node ends: an upgrade ends all of them at one block, and
+// the last ones couldn't decide it if the first took their votes with them.
+func linger(ctx context.Context, logger log.Logger, why error) {
+	logger.Error("this node ends in a moment", "err", why)
+	sleep.For(ctx, lingerTime)
 }
 
 // errConsensus is what Run returns when CometBFT gave up making blocks and would go on serving the last one for ever.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 
@@ -47,6 +48,9 @@ func blockError(height int64, err error) error {
 	}
 	if wrong := new(upgrades.Wrong); errors.As(err, &wrong) {
 		return wrong
+	}
+	if strings.Contains(err.Error(), "halt per configuration") {
+		return fmt.Errorf("the node halts at block %d, as halt-height or halt-time of its config says; take that setting away to go on", height)
 	}
 	return fmt.Errorf("block %d can't be run: %w; if the disk is full, free space and start again; else %s", height, err, anew)
 }

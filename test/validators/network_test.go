@@ -52,7 +52,6 @@ type node struct {
 	home string
 	*space
 	rpc, grpc, rest, p2p string // where it listens
-	extra                []string
 	web                  *http.Client
 
 	mu   sync.Mutex
@@ -246,8 +245,11 @@ func (n *node) up(args ...string) {
 		"--peers", strings.Join(peers, ","), "--log-level", "info",
 		"--set", "consensus.timeout_commit=" + pause.String(), "--set", "consensus.timeout_propose=1s",
 		"--set", "p2p.addr_book_strict=false", "--set", "p2p.allow_duplicate_ip=true",
-		"--set", "state-sync.snapshot-interval=10", "--set", "state-sync.snapshot-keep-recent=4"}, n.extra...)
-	cmd := n.command(context.Background(), append(all, args...)...)
+		"--set", "state-sync.snapshot-interval=10", "--set", "state-sync.snapshot-keep-recent=4"}, args...)
+	if n.net.apart {
+		all = append(all, "--set", "instrumentation.prometheus=true", "--set", "instrumentation.prometheus_listen_addr=127.0.0.1:26660")
+	}
+	cmd := n.command(context.Background(), all...)
 	log, err := os.OpenFile(n.home+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -326,14 +328,20 @@ func (n *node) tail(lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// ask calls the node's RPC, also when the node is cut off from the others.
-func (n *node) ask(into any, path string, query url.Values) error {
-	res, err := n.web.Get("http://" + n.rpc + path + "?" + query.Encode())
+// get fetches a page as from the node's own machine.
+func (n *node) get(url string) (string, error) {
+	res, err := n.web.Get(url)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	return string(body), err
+}
+
+// ask calls the node's RPC, also when the node is cut off from the others.
+func (n *node) ask(into any, path string, query url.Values) error {
+	body, err := n.get("http://" + n.rpc + path + "?" + query.Encode())
 	if err != nil {
 		return err
 	}
@@ -341,7 +349,7 @@ func (n *node) ask(into any, path string, query url.Values) error {
 		Result json.RawMessage
 		Error  json.RawMessage
 	}
-	if err := json.Unmarshal(body, &reply); err != nil {
+	if err := json.Unmarshal([]byte(body), &reply); err != nil {
 		return fmt.Errorf("%s: %w: %.200s", path, err, body)
 	}
 	if reply.Error != nil {

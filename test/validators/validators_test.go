@@ -21,6 +21,8 @@ func TestValidators(t *testing.T) {
 		w.makeValidators(4, l.accounts(), func(genesis map[string]any) {
 			// So that a validator is jailed while a test waits; a fault of some seconds isn't enough for that.
 			p := genesis["app_state"].(map[string]any)["slashing"].(map[string]any)["params"].(map[string]any)
+			gov := genesis["app_state"].(map[string]any)["gov"].(map[string]any)["params"].(map[string]any)
+			gov["voting_period"], gov["expedited_voting_period"] = "8s", "4s"
 			p["signed_blocks_window"], p["min_signed_per_window"], p["downtime_jail_duration"] = "60", "0.500000000000000000", "60s"
 		})
 		for _, n := range w.nodes {
@@ -31,6 +33,11 @@ func TestValidators(t *testing.T) {
 	l.run(w, w.nodes)
 	four := w.others()
 
+	if w.apart {
+		if page, err := w.nodes[0].get("http://127.0.0.1:26660/metrics"); err != nil || !strings.Contains(page, "cometbft_consensus_latest_block_height") {
+			t.Errorf("metrics: %v %.300s", err, page)
+		}
+	}
 	fifth := w.joinByStateSync("fifth")
 	w.becomeValidator(fifth, 100_000)
 	// From here on it is missing, until it is jailed for that; its share is small enough for the others to go on.
@@ -52,6 +59,7 @@ func TestValidators(t *testing.T) {
 	w.phase("killed ten times, at any moment, and with a torn log", w.crashes)
 	w.phase("signing state torn", func() { w.tornSigner(four[1]) })
 	w.phase("database damaged", func() { w.damaged(four[2]) })
+	w.phase("machine lost", func() { w.restored(four[3]) })
 	w.unjail(fifth)
 	twin := w.doubleSign(fifth)
 	twin.stop()
@@ -61,6 +69,7 @@ func TestValidators(t *testing.T) {
 	up := append(four, sixth)
 	w.reach(highest(up)+2, up...)
 	w.sameBlocks(up)
+	w.phase("an upgrade that this program doesn't have", func() { w.upgrade(up) })
 	t.Logf("\n%s", w.table.String())
 }
 
@@ -69,8 +78,7 @@ func (w *network) phase(name string, f func()) {
 	w.t.Helper()
 	began, from := time.Now(), highest(w.others())
 	f()
-	to := highest(w.others())
-	w.t.Logf("%s: %.1f s, blocks %d to %d", name, time.Since(began).Seconds(), from, to)
+	w.t.Logf("%s: %.1f s, from block %d to %d", name, time.Since(began).Seconds(), from, highest(w.others()))
 }
 
 // table is what a run saw: a line each fault.
@@ -348,6 +356,66 @@ func (w *network) damaged(n *node) {
 	w.reach(h, n)
 	w.until(n.name+" signs again", func() error { return w.signs(n) })
 	w.table.add(n.name+"'s database damaged, state sync", h-from, time.Since(began))
+}
+
+// restored loses all of a validator but the backup that its guide tells to make, and brings it back from that.
+func (w *network) restored(n *node) {
+	w.t.Helper()
+	backup := n.home + ".backup"
+	if err := os.CopyFS(filepath.Join(backup, "config"), os.DirFS(filepath.Join(n.home, "config"))); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(backup, "keyring-test"), os.DirFS(filepath.Join(n.home, "keyring-test"))); err != nil {
+		w.t.Fatal(err)
+	}
+	from := highest(w.others(n))
+	n.kill()
+	if err := os.RemoveAll(n.home); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Rename(backup, n.home); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(n.home, "data"), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	n.up()
+	w.ends(n, "priv_validator_state.json", "missing", "akash comet sign-after HEIGHT")
+	rest := w.others(n)
+	h := highest(rest)
+	n.run("comet", "sign-after", fmt.Sprint(h+10))
+	began := time.Now()
+	n.up("--state-sync", "http://"+rest[0].rpc+",http://"+rest[1].rpc)
+	w.until(n.name+" signs again", func() error {
+		if !n.runs() {
+			return fatal(errors.New(n.tail(5)))
+		}
+		return w.signs(n)
+	})
+	w.table.add(n.name+" lost, back from its backup", h-from, time.Since(began))
+}
+
+// upgrade has the network vote for a program that nobody has: all nodes end in the very block, and say so.
+func (w *network) upgrade(nodes []*node) {
+	w.t.Helper()
+	h := highest(nodes) + 45
+	w.send(nodes[0], "the proposal is there", func() error {
+		_, err := nodes[0].try(append([]string{"query", "gov", "proposal", "1"}, nodes[0].door()...)...)
+		return err
+	}, "upgrade", "software-upgrade", "v-next", "--upgrade-height", fmt.Sprint(h), "--title", "v-next", "--summary", "the next program",
+		"--deposit", "10000000uakt", "--no-validate", "--from", "operator")
+	for _, n := range w.others() {
+		n.run(append(append([]string{"tx", "gov", "vote", "1", "yes", "--from", "operator"}, n.door()...), "--keyring-backend", "test", "--chain-id", chainID, "--yes")...)
+	}
+	for _, n := range nodes {
+		w.ends(n, `upgrade "v-next" is due at block `+fmt.Sprint(h))
+	}
+	// What cosmovisor waits for.
+	if info := read(w.t, filepath.Join(nodes[0].home, "data", "upgrade-info.json")); !strings.Contains(string(info), "v-next") {
+		w.t.Errorf("upgrade-info.json: %s", info)
+	}
+	nodes[0].up() // whoever starts the old program again is told the same
+	w.ends(nodes[0], `upgrade "v-next" is due at block `+fmt.Sprint(h))
 }
 
 func (w *network) validator(n *node) (jailed bool, err error) {
