@@ -110,7 +110,7 @@ func (w *network) cable(n *node, in bool) {
 // each lets the same happen to the validators in turn: the others go on, and it catches up afterwards.
 func (w *network) each(fault string, harm, mend func(*node)) {
 	w.t.Helper()
-	const blocks = 5 // that the others must make meanwhile
+	const blocks = 4 // that the others must make meanwhile
 	for _, n := range w.others() {
 		rest := w.others(n)
 		from := highest(rest)
@@ -230,12 +230,12 @@ func (w *network) becomeValidator(n *node, akt int64) {
 		write(w.t, file, []byte(fmt.Sprintf(`{"pubkey": %s, "amount": "%duakt", "moniker": %q,
 			"commission-rate": "0.1", "commission-max-rate": "0.2", "commission-max-change-rate": "0.01", "min-self-delegation": "1"}`,
 			n.run("comet", "show-validator"), akt*1_000_000, n.name)))
-		w.send(n, "it signs blocks", func() error { return w.signs(n) }, "staking", "create-validator", file, "--from", "operator")
+		w.send(n, "it signs blocks", func() error { return w.signs(n, 0) }, "staking", "create-validator", file, "--from", "operator")
 	})
 }
 
-// signs tells whether the last block has a signature of the node's validator.
-func (w *network) signs(n *node) error {
+// signs tells whether the last block is above a height and has a signature of the node's validator.
+func (w *network) signs(n *node, above int64) error {
 	s, err := n.status()
 	if err != nil {
 		return err
@@ -243,6 +243,7 @@ func (w *network) signs(n *node) error {
 	var c struct {
 		SignedHeader struct {
 			Commit struct {
+				Height     int64 `json:"height,string"`
 				Signatures []struct {
 					Flag    int    `json:"block_id_flag"`
 					Address string `json:"validator_address"`
@@ -254,11 +255,11 @@ func (w *network) signs(n *node) error {
 		return err
 	}
 	for _, sig := range c.SignedHeader.Commit.Signatures {
-		if sig.Address == s.ValidatorInfo.Address && sig.Flag == 2 {
+		if sig.Address == s.ValidatorInfo.Address && sig.Flag == 2 && c.SignedHeader.Commit.Height > above {
 			return nil
 		}
 	}
-	return fmt.Errorf("no signature of %s, power %d", s.ValidatorInfo.Address, s.ValidatorInfo.Power)
+	return fmt.Errorf("height %d: no signature of %s, power %d", c.SignedHeader.Commit.Height, s.ValidatorInfo.Address, s.ValidatorInfo.Power)
 }
 
 // crashes kills validators at random moments, most often in the middle of a block, tears their consensus log, and
@@ -329,9 +330,9 @@ func (w *network) tornSigner(n *node) {
 		if n.height() == 0 {
 			return errors.New("it doesn't answer")
 		}
-		return w.signs(n)
+		return w.signs(n, h+1) // the last block may still have been signed before
 	})
-	if now := highest(w.others(n)); now < h+5 {
+	if now := highest(w.others(n)); now <= h+5 {
 		w.t.Errorf("it signed at %d, though it was told to sign nothing up to %d", now, h+5)
 	}
 	w.table.add(n.name+"'s signing state torn", h-from, time.Since(began))
@@ -354,7 +355,7 @@ func (w *network) damaged(n *node) {
 	rest := w.others(n)
 	n.up("--state-sync", "http://"+rest[0].rpc+",http://"+rest[1].rpc)
 	w.reach(h, n)
-	w.until(n.name+" signs again", func() error { return w.signs(n) })
+	w.until(n.name+" signs again", func() error { return w.signs(n, h+1) })
 	w.table.add(n.name+"'s database damaged, state sync", h-from, time.Since(began))
 }
 
@@ -390,8 +391,11 @@ func (w *network) restored(n *node) {
 		if !n.runs() {
 			return fatal(errors.New(n.tail(5)))
 		}
-		return w.signs(n)
+		return w.signs(n, h+1)
 	})
+	if now := highest(rest); now <= h+10 {
+		w.t.Errorf("it signed at %d, though it was told to sign nothing up to %d", now, h+10)
+	}
 	w.table.add(n.name+" lost, back from its backup", h-from, time.Since(began))
 }
 
@@ -449,7 +453,7 @@ func (w *network) unjail(n *node) {
 			}
 			return err
 		})
-		w.until("it signs again", func() error { return w.signs(n) })
+		w.until("it signs again", func() error { return w.signs(n, h) })
 	})
 }
 

@@ -1,0 +1,23 @@
+package node
+
+import (
+	"context"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+)
+
+type failing struct {
+	abci.BaseApplication
+	err error
+}
+
+func (f failing) FinalizeBlock(context.Context, *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
+	panic(f.err)
+}
+
+// FailedBlock is what a node says when its chain panics over a block with err.
+func FailedBlock(height int64, err error) string {
+	w := watched{Application: failing{err: err}, failed: make(chan error, 1)}
+	_, _ = w.FinalizeBlock(context.Background(), &abci.RequestFinalizeBlock{Height: height})
+	return (<-w.failed).Error()
+}
