@@ -12,10 +12,10 @@ type failing struct {
 }
 
 func (f failing) FinalizeBlock(context.Context, *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
-	panic(f.err)
+	return nil, f.err
 }
 
-// FailedBlock is what a node says when its chain panics over a block with err.
+// FailedBlock is what a node says when its chain can't run a block because of err.
 func FailedBlock(height int64, err error) string {
 	w := watched{Application: failing{err: err}, failed: make(chan error, 1)}
 	_, _ = w.FinalizeBlock(context.Background(), &abci.RequestFinalizeBlock{Height: height})

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/akash-supercloud/akash/app/node"
+	"github.com/akash-supercloud/akash/app/upgrades"
 )
 
 // TestStateSyncServers holds that a node trusts no block that its servers don't have alike.
@@ -47,15 +48,17 @@ func TestStateSyncServers(t *testing.T) {
 
 // TestBlockErrors holds that whoever can't run a block learns why, in words of his own.
 func TestBlockErrors(t *testing.T) {
-	for text, want := range map[string]string{
-		`UPGRADE "v2" NEEDED at height: 7: info`:                                      `upgrade "v2" is due at block 7`,
-		`BINARY UPDATED BEFORE TRIGGER! UPGRADE "v2" - in binary but not executed on`: `already has upgrade "v2"`,
-		`wrong app version 0, upgrade handler is missing for v2 upgrade plan`:         `went through upgrade "v2"`,
-		`halt per configuration height 7 time 0`:                                      `halt-height`,
-		`write application.db: no space left on device`:                               `akash comet reset`,
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&upgrades.Needed{Name: "v2", Height: 7}, `the chain upgrades to "v2" at height 7`},
+		{upgrades.Wrongf("run the version before"), "run the version before"},
+		{errors.New("halt per configuration height 7 time 0"), "halt-height"},
+		{errors.New("write application.db: no space left on device"), "akash comet reset"},
 	} {
-		if got := node.FailedBlock(7, errors.New(text)); !strings.Contains(got, want) || strings.Contains(got, "\n") {
-			t.Errorf("%s: %s, want %q", text, got, want)
+		if got := node.FailedBlock(7, c.err); !strings.Contains(got, c.want) || strings.Contains(got, "\n") {
+			t.Errorf("%v: %s, want %q", c.err, got, c.want)
 		}
 	}
 }

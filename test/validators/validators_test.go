@@ -412,14 +412,14 @@ func (w *network) upgrade(nodes []*node) {
 		n.run(append(append([]string{"tx", "gov", "vote", "1", "yes", "--from", "operator"}, n.door()...), "--keyring-backend", "test", "--chain-id", chainID, "--yes")...)
 	}
 	for _, n := range nodes {
-		w.ends(n, `upgrade "v-next" is due at block `+fmt.Sprint(h))
+		w.ends(n, `the chain upgrades to "v-next" at height `+fmt.Sprint(h))
 	}
 	// What cosmovisor waits for.
 	if info := read(w.t, filepath.Join(nodes[0].home, "data", "upgrade-info.json")); !strings.Contains(string(info), "v-next") {
 		w.t.Errorf("upgrade-info.json: %s", info)
 	}
 	nodes[0].up() // whoever starts the old program again is told the same
-	w.ends(nodes[0], `upgrade "v-next" is due at block `+fmt.Sprint(h))
+	w.ends(nodes[0], `the chain upgrades to "v-next" at height `+fmt.Sprint(h))
 }
 
 func (w *network) validator(n *node) (jailed bool, err error) {
