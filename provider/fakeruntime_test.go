@@ -138,7 +138,7 @@ func (r *fakeRuntime) Events(_ context.Context, _ marketv1.LeaseID, _ bool, fn f
 // Exec answers with what it was given.
 func (r *fakeRuntime) Exec(_ context.Context, _ marketv1.LeaseID, service string, replica int, cmd []string, o runtime.Stdio) (int, error) {
 	if cmd[0] == "missing" {
-		return 0, errors.New("exec: \"missing\": executable file not found in $PATH")
+		return 0, fmt.Errorf("%w: missing", runtime.ErrNoCommand)
 	}
 	fmt.Fprintf(o.Stdout, "%s-%d %v\n", service, replica, cmd)
 	fmt.Fprint(o.Stderr, "err")

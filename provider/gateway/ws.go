@@ -367,7 +367,7 @@ func (s *Server) runShell(ctx context.Context, cancel func(), conn *websocket.Co
 		return refuse("remote command execute error: service with that name is not running")
 	case ctx.Err() != nil:
 		return shellEnd{}, true
-	case strings.Contains(err.Error(), "executable file not found") || strings.Contains(err.Error(), "no such file or directory"):
+	case errors.Is(err, runtime.ErrNoCommand):
 		return refuse("remote command execute error: command could not be executed because it does not exist")
 	}
 	s.opt.Log.Warn("gateway: a shell failed", "lease", id.String(), "service", q.service, "err", err)

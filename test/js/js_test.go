@@ -102,8 +102,8 @@ func TestJavaScriptClients(t *testing.T) {
 		t.Fatalf("go build ./app: %v\n%s", err, out)
 	}
 	var wallets map[string]wallet
-	names := []string{"tenant", "friend", "web", "plain", "ledger", "seller", "frames"}
-	if err := json.Unmarshal(script(t, nil, nil, append([]string{"wallets.mjs"}, append(names, "poor")...)...), &wallets); err != nil {
+	names := []string{"tenant", "friend", "web", "plain", "ledger", "seller", "frames", "errors"}
+	if err := json.Unmarshal(script(t, nil, nil, append([]string{"wallets.mjs"}, append(names, "poor", "nobody")...)...), &wallets); err != nil {
 		t.Fatal(err)
 	}
 	m := market.New(t)
@@ -137,7 +137,7 @@ func TestJavaScriptClients(t *testing.T) {
 	if err := os.WriteFile(told, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"lease", "rest", "ledger"} {
+	for _, name := range []string{"lease", "rest", "ledger", "cosmjs", "errors", "status", "frames"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // each has accounts of its own
 			script(t, []string{"AKASH_JS_MARKET=" + told}, m, name+".mjs")

@@ -48,10 +48,9 @@ await main(async () => {
 
   await step("bids, a lease, and its end", async () => {
     const dseq = dseqs[0];
-    const bids = await until("a bid", async () => {
-      const { bids } = await markets.getBids({ filters: { owner, dseq, state: "open" } });
-      return bids.length && bids;
-    });
+    // One for each: a bid that comes after the simulation of a close makes it dearer.
+    await until("bids", async () => (await markets.getBids({ filters: { owner, state: "open" }, pagination: { limit: 100 } })).bids.length >= 7);
+    const { bids } = await markets.getBids({ filters: { owner, dseq, state: "open" } });
     await markets.createLease({ bidId: bids[0].bid.id });
     assert.equal((await markets.getLeases({ filters: { owner, state: "active" } })).leases.length, 1);
     await deployments.closeDeployment({ id: id(dseq) });
