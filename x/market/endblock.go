@@ -121,8 +121,11 @@ type pace struct {
 func (p *pace) note(height int64, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.n > 0 && p.seen[p.n-1].height >= height {
-		p.n = 0 // an earlier block again: a test, or a rollback
+	switch last := max(0, p.n-1); {
+	case p.n > 0 && p.seen[last].height == height: // proposed twice
+		p.n--
+	case p.n > 0 && p.seen[last].height > height: // an earlier block again
+		p.n = 0
 	}
 	if p.n == len(p.seen) {
 		copy(p.seen[:], p.seen[1:])

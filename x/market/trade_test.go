@@ -207,6 +207,7 @@ func TestPace(t *testing.T) {
 			at = at.Add(time.Second)
 		}
 		at = at.Add(time.Second)
+		p.note(h, at.Add(time.Hour)) // a proposal that wasn't decided
 		p.note(h, at)
 	}
 	if got := p.mean(); got != 2*time.Second {
