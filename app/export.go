@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	dbm "github.com/cosmos/cosmos-db"
@@ -63,7 +64,7 @@ func (a *App) ExportState(ctx sdk.Context, modules []string) (servertypes.Export
 // ForZeroHeight is ExportState for a chain that begins anew at its first block: rewards and what leases have earned are
 // paid out, and every height in the state becomes 0. It changes the state that ctx sees.
 func (a *App) ForZeroHeight(ctx sdk.Context, modules []string) (servertypes.ExportedApp, error) {
-	if err := a.settleAll(ctx); err != nil {
+	if err := a.Escrow.SettleAll(ctx); err != nil {
 		return servertypes.ExportedApp{}, err
 	}
 	if err := a.restartStaking(ctx); err != nil {
@@ -77,7 +78,7 @@ func (a *App) ForZeroHeight(ctx sdk.Context, modules []string) (servertypes.Expo
 	if err := json.Unmarshal(out.AppState, &state); err != nil {
 		return out, err
 	}
-	for _, name := range []string{escrow.ModuleName, deployment.ModuleName, market.ModuleName} {
+	for _, name := range []string{escrow.ModuleName, deployment.ModuleName, market.ModuleName, market.TradeName} {
 		var v any
 		if state[name] == nil {
 			continue
@@ -85,7 +86,7 @@ func (a *App) ForZeroHeight(ctx sdk.Context, modules []string) (servertypes.Expo
 		if err := json.Unmarshal(state[name], &v); err != nil {
 			return out, err
 		}
-		zeroHeights(v)
+		zeroHeights(v, a.LastBlockHeight())
 		if state[name], err = json.Marshal(v); err != nil {
 			return out, err
 		}
@@ -95,28 +96,27 @@ func (a *App) ForZeroHeight(ctx sdk.Context, modules []string) (servertypes.Expo
 	return out, err
 }
 
-// zeroHeights sets the heights in the market's state, which all lie in the past, to 0.
-func zeroHeights(v any) {
+// zeroHeights sets the heights in the market's state that lie in the past to 0, and brings those to come nearer.
+func zeroHeights(v any, now int64) {
 	switch v := v.(type) {
 	case []any:
 		for _, e := range v {
-			zeroHeights(e)
+			zeroHeights(e, now)
 		}
 	case map[string]any:
 		for k, e := range v {
 			switch k {
 			case "created_at", "settled_at", "closed_on":
 				v[k] = "0"
+			case "ends_at":
+				if at, err := strconv.ParseInt(fmt.Sprint(e), 10, 64); err == nil {
+					v[k] = fmt.Sprint(max(at-now, 1))
+				}
 			default:
-				zeroHeights(e)
+				zeroHeights(e, now)
 			}
 		}
 	}
-}
-
-// settleAll pays out what every running payment has earned until now.
-func (a *App) settleAll(ctx sdk.Context) error {
-	return a.Escrow.SettleAll(ctx)
 }
 
 // restartStaking pays out rewards and commissions and begins staking's and slashing's counts of blocks anew.

@@ -14,13 +14,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cosmossdk.io/math"
+
 	"github.com/cosmos/cosmos-sdk/client/keys"
+	"github.com/cosmos/cosmos-sdk/client/tx"
 	"github.com/cosmos/cosmos-sdk/crypto/hd"
 	"github.com/cosmos/cosmos-sdk/crypto/keyring"
+	"github.com/cosmos/cosmos-sdk/crypto/keys/ed25519"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	"github.com/cosmos/cosmos-sdk/types/tx/signing"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	"github.com/akash-supercloud/akash/app"
 	appcmd "github.com/akash-supercloud/akash/app/cmd"
+	"github.com/akash-supercloud/akash/app/genesis"
 	"github.com/akash-supercloud/akash/app/node"
 )
 
@@ -40,7 +47,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("AKASH_TEST_COMMAND") == "" {
 		os.Exit(m.Run())
 	}
-	if err := root().Execute(); err != nil {
+	cmd := root()
+	cmd.SetOut(os.Stdout)
+	if err := cmd.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -161,8 +170,29 @@ func TestNetworkByCommands(t *testing.T) {
 	if out := process(t, append([]string{"export"}, h...)...); !strings.Contains(out, addr["friend"]) {
 		t.Errorf("the export doesn't name %s", addr["friend"])
 	}
+	// Repairs of a stopped node. A snapshot is of a state that a restart is well from.
 	process(t, append([]string{"rollback"}, h...)...)
-	process(t, append([]string{"snapshots", "list"}, h...)...)
+	process(t, append([]string{"snapshots", "export"}, h...)...)
+	taken := process(t, append([]string{"snapshots", "list"}, h...)...)
+	var height, format, chunks int
+	if _, err := fmt.Sscanf(taken, "height: %d format: %d chunks: %d", &height, &format, &chunks); err != nil || height < 1 || chunks < 1 {
+		t.Errorf("snapshots list says %q: %v", taken, err)
+	}
+	process(t, append([]string{"snapshots", "dump", fmt.Sprint(height), fmt.Sprint(format), "--output", home + "/snapshot.tar.gz"}, h...)...)
+	if f, err := os.Stat(home + "/snapshot.tar.gz"); err != nil || f.Size() == 0 {
+		t.Errorf("the packed snapshot: %v", err)
+	}
+	process(t, append([]string{"snapshots", "delete", fmt.Sprint(height), fmt.Sprint(format)}, h...)...)
+	if left := process(t, append([]string{"snapshots", "list"}, h...)...); strings.Contains(left, "height:") {
+		t.Errorf("after delete: %s", left)
+	}
+	process(t, append([]string{"prune", "everything"}, h...)...)
+	if out := process(t, append([]string{"export"}, h...)...); !strings.Contains(out, addr["val"]) {
+		t.Error("the pruned state isn't whole")
+	}
+	if out := process(t, append([]string{"export", "--for-zero-height"}, h...)...); !strings.Contains(out, `"initial_height":0`) && !strings.Contains(out, `"initial_height": 0`) && !strings.Contains(out, `"initial_height":"0"`) && !strings.Contains(out, `"initial_height":1`) {
+		t.Errorf("export for height zero: %.300s", out)
+	}
 	if id := in("comet", "show-node-id"); len(strings.TrimSpace(id)) != 40 {
 		t.Errorf("node id %q", id)
 	}
@@ -176,4 +206,83 @@ func until(t *testing.T, what string, ok func() bool) {
 		}
 	}
 	t.Fatalf("%s didn't come within 30 s", what)
+}
+
+// TestCollect makes networks of 4 and of 64 validators, each with a gentx of its own, by the commands.
+func TestCollect(t *testing.T) {
+	for _, n := range []int{4, 64} {
+		home, dir := t.TempDir(), t.TempDir()
+		h := []string{"--home", home}
+		run(t, append([]string{"genesis", "init", "coordinator", "--preset", "mainnet", "--chain-id", "many-1"}, h...)...)
+		enc := app.NewEncoding()
+		kr := keyring.NewInMemory(enc.Codec)
+		var accounts []genesis.Account
+		for i := range n {
+			name := fmt.Sprintf("validator-%02d", i)
+			k, _, err := kr.NewMnemonic(name, keyring.English, sdk.FullFundraiserPath, "", hd.Secp256k1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := k.GetAddress()
+			if err != nil {
+				t.Fatal(err)
+			}
+			accounts = append(accounts, genesis.Account{Address: a.String(), Coins: sdk.NewCoins(sdk.NewInt64Coin("uakt", 2_000_000))})
+			msg, err := stakingtypes.NewMsgCreateValidator(sdk.ValAddress(a).String(), ed25519.GenPrivKeyFromSecret([]byte(name)).PubKey(), sdk.NewInt64Coin("uakt", 1_000_000),
+				stakingtypes.NewDescription(name, "", "", "", ""), stakingtypes.NewCommissionRates(math.LegacyNewDecWithPrec(5, 2), math.LegacyOneDec(), math.LegacyNewDecWithPrec(1, 2)), math.OneInt())
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := enc.TxConfig.NewTxBuilder()
+			if err := b.SetMsgs(msg); err != nil {
+				t.Fatal(err)
+			}
+			b.SetGasLimit(400_000)
+			b.SetMemo(fmt.Sprintf("%040x@127.0.0.1:%d", i, 20000+i))
+			f := tx.Factory{}.WithChainID("many-1").WithKeybase(kr).WithTxConfig(enc.TxConfig).WithSignMode(signing.SignMode_SIGN_MODE_DIRECT)
+			if err := tx.Sign(context.Background(), f, name, b, true); err != nil {
+				t.Fatal(err)
+			}
+			text, err := enc.TxConfig.TxJSONEncoder()(b.GetTx())
+			if err == nil {
+				err = os.WriteFile(fmt.Sprintf("%s/%s.json", dir, name), text, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, err := try(append([]string{"genesis", "collect", "--gentx-dir", dir}, h...)...); err == nil || !strings.Contains(err.Error(), "validator-00.json: validator-00 stakes 1000000uakt, but its account") {
+			t.Errorf("gentxs without accounts: %v %s", err, out)
+		}
+		path := home + "/config/genesis.json"
+		doc, err := genesis.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var state map[string]json.RawMessage
+		if err := json.Unmarshal(doc.AppState, &state); err != nil {
+			t.Fatal(err)
+		}
+		if err := genesis.Fund(enc.Codec, state, accounts); err != nil {
+			t.Fatal(err)
+		}
+		if doc.AppState, err = json.Marshal(state); err != nil {
+			t.Fatal(err)
+		}
+		if err := doc.SaveAs(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := try(append([]string{"genesis", "validate"}, h...)...); err == nil || !strings.Contains(err.Error(), "there is no validator") {
+			t.Errorf("a genesis without validators: %v", err)
+		}
+		run(t, append([]string{"genesis", "collect", "--gentx-dir", dir}, h...)...)
+		run(t, append([]string{"genesis", "complete"}, h...)...)
+		run(t, append([]string{"genesis", "validate", "--supply-of", "mainnet"}, h...)...)
+		if doc, err = genesis.Read(path); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(string(doc.AppState), "MsgCreateValidator"); got != n {
+			t.Errorf("%d validators in the genesis, want %d", got, n)
+		}
+	}
 }

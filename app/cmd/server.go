@@ -1,14 +1,19 @@
 package appcmd
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"cosmossdk.io/math"
 
 	"github.com/cosmos/cosmos-sdk/client/flags"
 	"github.com/cosmos/cosmos-sdk/client/pruning"
@@ -102,12 +107,152 @@ func Genesis() *cobra.Command {
 			sub.Use, sub.Aliases = "add-accounts [/file/path.json]", append(sub.Aliases, "bulk-add-genesis-account")
 		case "collect-gentxs":
 			sub.Use, sub.Aliases = "collect", append(sub.Aliases, "collect-gentxs")
+			collect := sub.RunE
+			sub.RunE = func(cmd *cobra.Command, args []string) error {
+				file := server.GetServerContextFromCmd(cmd).Config.GenesisFile()
+				doc, err := genesis.Read(file)
+				if err != nil {
+					return err
+				}
+				dir, err := cmd.Flags().GetString("gentx-dir")
+				if err != nil {
+					return err
+				}
+				if dir == "" {
+					dir = filepath.Join(homeOf(cmd), "config", "gentx")
+				}
+				if err := genesis.CheckGentxs(doc, dir); err != nil {
+					return err
+				}
+				return collect(cmd, args)
+			}
+		case "validate":
+			continue // ours says all that is wrong
 		}
 		cmd.AddCommand(sub)
 	}
-	cmd.AddCommand(genesisInit(chain))
+	cmd.AddCommand(genesisInit(chain), genesisValidate(), genesisComplete(chain), genesisRegistry())
 	walk(cmd, ownWords)
 	return withHome(cmd)
+}
+
+// genesisFile is the file that a command is about: the first argument, else the home's.
+func genesisFile(cmd *cobra.Command, args []string) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	return server.GetServerContextFromCmd(cmd).Config.GenesisFile()
+}
+
+func genesisValidate() *cobra.Command {
+	var preset string
+	cmd := &cobra.Command{
+		Use:     "validate [FILE]",
+		Aliases: []string{"validate-genesis"},
+		Short:   "say all that is wrong with a genesis",
+		Long: "Check a genesis (default: the home's), module by module, its validators' transactions against its accounts, and whether a chain\n" +
+			"starts from it. With --supply-of mainnet also that all AKT add up to that network's first supply.",
+		Args: cobra.MaximumNArgs(1), SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := genesisFile(cmd, args)
+			doc, err := genesis.Read(path)
+			if err != nil {
+				return err
+			}
+			var supply *math.Int
+			if preset != "" {
+				p, err := genesis.Find(preset)
+				if err != nil {
+					return err
+				}
+				if n := math.NewInt(p.Supply); p.Supply != 0 {
+					supply = &n
+				}
+			}
+			if wrong := genesis.Check(doc, supply); len(wrong) > 0 {
+				return fmt.Errorf("genesis %s: %w", path, errors.Join(wrong...))
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is a valid genesis of chain %s\n", path, doc.ChainID)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&preset, "supply-of", "", "preset whose first supply all AKT have to add up to")
+	return cmd
+}
+
+func genesisComplete(chain *app.App) *cobra.Command {
+	var preset string
+	cmd := &cobra.Command{
+		Use:   "complete",
+		Short: "put the AKT that no account has into the community pool",
+		Long:  "Put what all accounts lack to the network's first supply (mainnet: 100,000,000 AKT) into the community pool.",
+		Args:  cobra.NoArgs, SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := genesis.Find(preset)
+			if err != nil {
+				return err
+			}
+			if p.Supply == 0 {
+				return fmt.Errorf("preset %s has no fixed supply", p.Name)
+			}
+			path := genesisFile(cmd, args)
+			doc, err := genesis.Read(path)
+			if err != nil {
+				return err
+			}
+			var state map[string]json.RawMessage
+			if err := json.Unmarshal(doc.AppState, &state); err != nil {
+				return fmt.Errorf("app_state of %s: %w", path, err)
+			}
+			rest, err := genesis.Complete(chain.Codec, state, math.NewInt(p.Supply))
+			if err != nil {
+				return err
+			}
+			if doc.AppState, err = json.Marshal(state); err != nil {
+				return err
+			}
+			if err := doc.SaveAs(path); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%suakt into the community pool; %duakt in all\n", rest, p.Supply)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&preset, "supply-of", "mainnet", "preset whose first supply it is")
+	return cmd
+}
+
+func genesisRegistry() *cobra.Command {
+	var r genesis.Registry
+	cmd := &cobra.Command{
+		Use:   "chain-registry FOLDER",
+		Short: "write chain.json and assetlist.json, by which wallets add the network",
+		Long:  "Write chain.json and assetlist.json of the home's network, in the form of the Cosmos chain registry, into a folder.",
+		Args:  cobra.ExactArgs(1), SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			doc, err := genesis.Read(genesisFile(cmd, nil))
+			if err != nil {
+				return err
+			}
+			if err := r.Write(doc, args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n", filepath.Join(args[0], "chain.json"), filepath.Join(args[0], "assetlist.json"))
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&r.Name, "name", "akash", "the network's name in the registry, lower case letters and digits")
+	f.StringVar(&r.PrettyName, "pretty-name", "Akash", "the name that people read")
+	f.StringVar(&r.Network, "network-type", "mainnet", "mainnet, testnet or devnet")
+	f.StringVar(&r.Website, "website", "", "the network's page")
+	f.StringVar(&r.GenesisURL, "genesis-url", "", "where the genesis can be had")
+	f.StringSliceVar(&r.RPC, "rpc-url", nil, "public RPC addresses")
+	f.StringSliceVar(&r.REST, "rest-url", nil, "public REST addresses")
+	f.StringSliceVar(&r.GRPC, "grpc-url", nil, "public gRPC addresses")
+	f.StringSliceVar(&r.Seeds, "seeds", nil, "seeds, each ID@host:port")
+	f.StringSliceVar(&r.Peers, "peers", nil, "peers, each ID@host:port")
+	return cmd
 }
 
 // genesisInit differs from the SDK's init in that the parameters are those of a preset.

@@ -54,6 +54,8 @@ type Preset struct {
 	MinDeposit int64
 	// Unbonding is how long stake stays locked and slashable after it is withdrawn.
 	Unbonding time.Duration
+	// Supply is how many uakt there are at genesis; 0: what the accounts get.
+	Supply int64
 	// Validators is the most validators that sign blocks.
 	Validators uint32
 	// MinCommission is the least share of rewards that a validator keeps.
@@ -66,13 +68,13 @@ type Preset struct {
 	MaxBlockBytes, MaxBlockGas int64
 }
 
-// Presets returns the known presets. The token economy of testnet and mainnet (supply, inflation, vesting) is not
-// decided here: they start from the Cosmos SDK's defaults.
+// Presets returns the known presets. Of the token economy only mainnet's first supply is decided here; inflation, halving
+// and locks will have their own place, and until then are the Cosmos SDK's defaults.
 func Presets() []Preset {
 	const day = 24 * time.Hour
 	public := Preset{
 		BlockTime: 5 * time.Second, VotingPeriod: 3 * day, ExpeditedVotingPeriod: day, DepositPeriod: 14 * day,
-		MinDeposit: 2_500_000_000, Unbonding: 14 * day, Validators: 100, MinCommission: math.LegacyNewDecWithPrec(5, 2),
+		MinDeposit: 2_500_000_000, Unbonding: 14 * day, Validators: 64, MinCommission: math.LegacyNewDecWithPrec(5, 2),
 		SlashWindow: 30_000, MaxBlockBytes: 4 << 20, MaxBlockGas: 500_000_000,
 	}
 	local, testnet, mainnet := public, public, public
@@ -82,7 +84,7 @@ func Presets() []Preset {
 	local.MinDeposit, local.Unbonding, local.MinCommission = 10_000_000, 10*time.Minute, math.LegacyZeroDec()
 	local.CreditSends = true
 	testnet.Name, testnet.ChainID, testnet.CreditSends = "testnet", "akash-testnet-1", true
-	mainnet.Name, mainnet.ChainID = "mainnet", "akash-supercloud-1"
+	mainnet.Name, mainnet.ChainID, mainnet.Supply = "mainnet", "akash-supercloud-1", 100_000_000_000_000
 	return []Preset{local, testnet, mainnet}
 }
 
