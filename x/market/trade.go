@@ -3,10 +3,10 @@ package market
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"cosmossdk.io/collections"
+	errorsmod "cosmossdk.io/errors"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
@@ -131,7 +131,7 @@ func (s tradeServer) WithdrawLeases(ctx context.Context, m *tradev1.MsgWithdrawL
 		w := &res.Withdrawals[i]
 		w.ID = m.Leases[i]
 		if w.Amount, w.Ended, err = s.k.withdraw(ctx, id); err != nil {
-			return nil, fmt.Errorf("lease %s: %w", w.ID, err)
+			return nil, errorsmod.Wrapf(err, "lease %s", w.ID) // fmt would hide its code
 		}
 	}
 	return res, nil

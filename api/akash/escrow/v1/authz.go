@@ -11,6 +11,7 @@ import (
 	"cosmossdk.io/math"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 	"github.com/cosmos/cosmos-sdk/x/authz"
 
 	escrowid "github.com/akash-supercloud/akash/api/akash/escrow/id/v1"
@@ -59,19 +60,19 @@ func (a *DepositAuthorization) Allows(scope escrowid.Scope) bool {
 func (a *DepositAuthorization) Accept(_ context.Context, msg sdk.Msg) (authz.AcceptResponse, error) {
 	m, ok := msg.(*MsgAccountDeposit)
 	if !ok {
-		return authz.AcceptResponse{}, fmt.Errorf("a deposit grant doesn't cover %s", sdk.MsgTypeURL(msg))
+		return authz.AcceptResponse{}, sdkerrors.ErrUnauthorized.Wrapf("a deposit grant doesn't cover %s", sdk.MsgTypeURL(msg))
 	}
 	if !a.Allows(m.ID.Scope) {
-		return authz.AcceptResponse{}, fmt.Errorf("the grant doesn't cover escrow accounts of scope %s", m.ID.Scope)
+		return authz.AcceptResponse{}, sdkerrors.ErrUnauthorized.Wrapf("the grant doesn't cover escrow accounts of scope %s", m.ID.Scope)
 	}
 	amount := m.Deposit.Amount
 	if amount.Validate() != nil || !amount.IsPositive() {
-		return authz.AcceptResponse{}, errors.New("the deposit's amount has to be a positive amount of one denomination")
+		return authz.AcceptResponse{}, sdkerrors.ErrInvalidCoins.Wrap("the deposit's amount has to be a positive amount of one denomination")
 	}
 	limits := a.Limits()
 	left, short := limits.SafeSub(amount)
 	if short {
-		return authz.AcceptResponse{}, fmt.Errorf("the grant allows %s, not %s", limits, amount)
+		return authz.AcceptResponse{}, sdkerrors.ErrInsufficientFunds.Wrapf("the grant allows %s, not %s", limits, amount)
 	}
 	if left.IsZero() {
 		return authz.AcceptResponse{Accept: true, Delete: true}, nil
