@@ -68,7 +68,7 @@ func New(o Options) (sdk.AnteHandler, error) {
 		feeDecorator{sdkante.NewDeductFeeDecorator(o.Account, o.Bank, o.Feegrant, nil), o.Bank, o.FeeDenom},
 		sdkante.NewSetPubKeyDecorator(o.Account), // before all that needs the key
 		sdkante.NewValidateSigCountDecorator(o.Account),
-		sdkante.NewSigGasConsumeDecorator(o.Account, sdkante.DefaultSigVerificationGasConsumer),
+		sdkante.NewSigGasConsumeDecorator(o.Account, signatureGas),
 		signatures,
 		sdkante.NewIncrementSequenceDecorator(o.Account),
 		ibcante.NewRedundantRelayDecorator(o.IBC), // in the mempool only: the second relayer of a packet pays nothing

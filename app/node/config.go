@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +86,11 @@ func DefaultComet(blockTime time.Duration) *cmtcfg.Config {
 	return c
 }
 
+// IndexedEvents are the attributes by which transactions can be searched, unless app.toml's index-events says otherwise;
+// by hash and height they always can. What a search gives and what subscribers get holds all events either way. A
+// lease's life has some 150 attributes, and each that is indexed is a key in the index.
+var IndexedEvents = []string{"message.action", "message.sender", "transfer.recipient", "transfer.sender", "tx.acc_seq"}
+
 // DefaultSDK returns the app.toml of this chain's nodes.
 func DefaultSDK() *serverconfig.Config {
 	c := serverconfig.DefaultConfig()
@@ -93,6 +99,7 @@ func DefaultSDK() *serverconfig.Config {
 	c.API.Enable, c.API.Address, c.API.EnableUnsafeCORS = true, "tcp://"+DefaultRESTAddr, true
 	c.GRPC.Address = DefaultGRPCAddr
 	c.StateSync.SnapshotInterval = 2000
+	c.IndexEvents = slices.Clone(IndexedEvents)
 	return c
 }
 

@@ -67,6 +67,7 @@ func Run(ctx context.Context, cfg Config) error {
 			return err
 		}
 	}
+	tuneGC()
 	return run(ctx, s, logger, cfg.Ready)
 }
 
