@@ -4,6 +4,7 @@
 //	bench app      the state machine alone, in this process
 //	bench load     a node under load over RPC: bank sends, deployments, and leases' whole lives
 //	bench fill     a node whose state holds many leases: block times under load and times of list queries
+//	bench fill     a node whose state holds many leases: block times under load, and times of list queries
 //
 // What always holds: a node that it starts is a process of its own, listens on loopback only and ends with it; every
 // load is bounded in count and in time; what is measured is the node's processor time, not the load's, which signs
@@ -30,15 +31,19 @@ func main() {
 
 func dispatch(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("say what to measure: deploy, load or app; each has -h")
+		return errors.New("say what to measure: deploy, load, fill or app; each has -h")
 	}
 	switch args[0] {
 	case "deploy":
 		return deploy(args[1:])
 	case "load":
 		return load(ctx, args[1:])
+	case "fill":
+		return fill(ctx, args[1:])
+	case "import": // a part of fill
+		return importing(ctx, args[1:])
 	case "app":
 		return inprocess(ctx, args[1:])
 	}
-	return fmt.Errorf("there is no bench %q; use deploy, load or app", args[0])
+	return fmt.Errorf("there is no bench %q; use deploy, load, fill or app", args[0])
 }

@@ -63,8 +63,16 @@ func startNode(ctx context.Context, bin, home string, args ...string) (*process,
 		return nil, fmt.Errorf("the node didn't start (%v): %s", err, text[max(0, len(text)-2000):])
 	}
 	p.rpc, p.grpc = m[1], m[2]
+	first := int64(-1)
 	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if h, err := p.height(); err == nil && h > 1 {
+		h, err := p.height()
+		if err != nil {
+			continue
+		}
+		if first < 0 {
+			first = h
+		}
+		if h > max(first, 1) { // it has made a block of its own
 			return p, nil
 		}
 	}
@@ -100,8 +108,10 @@ func (p *process) cpu() (time.Duration, error) {
 }
 
 // memory is the resident memory in MiB, now and at its highest.
-func (p *process) memory() (now, peak int64) {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+func (p *process) memory() (now, peak int64) { return memoryOf(p.cmd.Process.Pid) }
+
+func memoryOf(pid int) (now, peak int64) {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	for line := range strings.Lines(string(b)) {
 		f := strings.Fields(line)
 		if len(f) < 2 {
