@@ -3,7 +3,6 @@ package market
 import (
 	"context"
 	"errors"
-	"math"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -92,8 +91,7 @@ func (s tradeQueries) Funding(ctx context.Context, req *tradev1.QueryFundingRequ
 	}
 	res.BlocksLeft = max(0, f.LastBlock-res.Height)
 	if mean := s.k.pace.mean(); mean > 0 {
-		seconds := float64(res.BlocksLeft) * mean.Seconds() // for a person, not for the state
-		res.SecondsLeft = int64(min(seconds, math.MaxInt32*1000))
+		res.SecondsLeft = min(res.BlocksLeft, 1<<40) * min(mean.Milliseconds(), 1<<20) / 1000
 	}
 	return res, nil
 }
