@@ -15,6 +15,8 @@ LDFLAGS = -s -w \
 	-X $(version_pkg).Version=$(VERSION) -X $(version_pkg).Commit=$(COMMIT) \
 	-X $(version_pkg).BuildTags=$(BUILD_TAGS)
 
+# How many leases are in the state of make bench's filled node.
+FILL ?= 100000
 HOME_DIR ?= $(HOME)/.akash/local
 UP_FLAGS ?=
 
@@ -103,6 +105,7 @@ proto-check: packages
 bench: setup ## the chain under load; from akash deploy to the first 200, part by part
 	go build -o build/bench ./test/bench
 	build/bench load
+	build/bench fill -leases $(FILL)
 	AKASH_TEST_CONTAINERS=1 AKASH_BIN='$(CURDIR)/build/akash' build/bench deploy
 
 clean:
