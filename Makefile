@@ -31,7 +31,7 @@ setup: packages sandbox build ## all that the rest needs: Debian packages, the g
 
 packages:
 	@# A node from 18 on, whoever's it is, will do for the tests' JavaScript clients.
-	@node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null && npm --version >/dev/null 2>&1 && js= || js='nodejs npm'; \
+	@node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1 && js= || js='nodejs npm'; \
 	missing=$$(for p in $(packages) $$js; do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 		[ "$$(id -u)" = 0 ] || { echo "these Debian packages are missing, and only root can install them:" $$missing >&2; exit 1; }; \

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
@@ -104,7 +106,8 @@ func zeroHeights(v any, now int64) {
 			zeroHeights(e, now)
 		}
 	case map[string]any:
-		for k, e := range v {
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			e := v[k]
 			switch k {
 			case "created_at", "settled_at", "closed_on":
 				v[k] = "0"

@@ -219,7 +219,8 @@ func twice(chain *app.App, all []json.RawMessage) (wrong []error) {
 		if err != nil {
 			continue // said already
 		}
-		for what, key := range map[string]string{"operator " + msg.ValidatorAddress: msg.ValidatorAddress, "consensus key": msg.Pubkey.String()} {
+		for _, one := range [][2]string{{"operator " + msg.ValidatorAddress, msg.ValidatorAddress}, {"consensus key", msg.Pubkey.String()}} {
+			what, key := one[0], one[1]
 			if before, ok := seen[key]; ok {
 				wrong = append(wrong, fmt.Errorf("%s and %s have the same %s; one of them has to go", before, msg.Description.Moniker, what))
 			}

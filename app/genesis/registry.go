@@ -35,7 +35,7 @@ type Registry struct {
 }
 
 // gasPrice is what wallets offer, in uakt: ten times what a node asks at least, as our own client does.
-const gasPrice = 0.025
+const gasPrice = json.Number("0.025")
 
 type obj = map[string]any
 
@@ -107,9 +107,9 @@ func (r Registry) Files(doc *genutiltypes.AppGenesis) (chainJSON, assetsJSON []b
 		"$schema": "../chain.schema.json", "chain_name": r.Name, "chain_type": "cosmos", "status": "live", "network_type": r.Network,
 		"pretty_name": r.PrettyName, "chain_id": doc.ChainID, "bech32_prefix": app.Bech32Prefix, "daemon_name": app.Name, "node_home": "$HOME/.akash",
 		"key_algos": []string{"secp256k1"}, "slip44": 118,
-		"fees": obj{"fee_tokens": []obj{{"denom": app.BondDenom, "fixed_min_gas_price": 0.0025,
+		"fees": obj{"fee_tokens": []obj{{"denom": app.BondDenom, "fixed_min_gas_price": json.Number(strings.TrimSuffix(app.MinGasPrices, app.BondDenom)),
 			"low_gas_price": gasPrice, "average_gas_price": gasPrice, "high_gas_price": gasPrice}}},
-		"staking":  obj{"staking_tokens": []obj{{"denom": staking.Params.BondDenom}}, "lock_duration": obj{"time": fmt.Sprintf("%ds", int(staking.Params.UnbondingTime.Seconds()))}},
+		"staking":  obj{"staking_tokens": []obj{{"denom": staking.Params.BondDenom}}, "lock_duration": obj{"time": fmt.Sprintf("%ds", int64(staking.Params.UnbondingTime/time.Second))}},
 		"codebase": codebase,
 		"peers":    obj{"seeds": seeds, "persistent_peers": persistent},
 		"apis":     obj{"rpc": apis(r.RPC), "rest": apis(r.REST), "grpc": apis(r.GRPC)},
