@@ -87,9 +87,17 @@ func DefaultComet(blockTime time.Duration) *cmtcfg.Config {
 }
 
 // IndexedEvents are the attributes by which transactions can be searched, unless app.toml's index-events says otherwise;
-// by hash and height they always can. What a search gives and what subscribers get holds all events either way. A
-// lease's life has some 150 attributes, and each that is indexed is a key in the index.
-var IndexedEvents = []string{"message.action", "message.sender", "transfer.recipient", "transfer.sender", "tx.acc_seq"}
+// by hash and height they always can. They are what wallets and explorers search by, and the ids of what the market
+// changes. What a search gives and what subscribers get holds all events either way. A lease's life has some 150
+// attributes, and each that is indexed is a key in the index.
+var IndexedEvents = []string{
+	"message.action", "message.module", "message.sender", "transfer.recipient", "transfer.sender", "tx.acc_seq",
+	"akash.deployment.v1.EventDeploymentCreated.id", "akash.deployment.v1.EventDeploymentUpdated.id", "akash.deployment.v1.EventDeploymentClosed.id",
+	"akash.deployment.v1.EventGroupStarted.id", "akash.deployment.v1.EventGroupPaused.id", "akash.deployment.v1.EventGroupClosed.id",
+	"akash.market.v1.EventOrderCreated.id", "akash.market.v1.EventOrderClosed.id", "akash.market.v1.EventBidCreated.id", "akash.market.v1.EventBidClosed.id",
+	"akash.market.v1.EventLeaseCreated.id", "akash.market.v1.EventLeaseClosed.id", "akash.market.v1.EventLeaseReclaimStarted.id",
+	"akash.provider.v1beta4.EventProviderCreated.owner", "akash.provider.v1beta4.EventProviderUpdated.owner",
+}
 
 // DefaultSDK returns the app.toml of this chain's nodes.
 func DefaultSDK() *serverconfig.Config {
