@@ -44,7 +44,7 @@ func TestStateSyncForgets(t *testing.T) {
 		}
 		a := app.New(log.NewNopLogger(), dbm.NewMemDB(), options{server.FlagInterBlockCache: true}, baseapp.SetChainID(doc.ChainID),
 			baseapp.SetInterBlockCache(cache.NewCommitKVStoreCacheManager(cache.DefaultCommitKVStoreCacheSize)),
-			baseapp.SetSnapshot(store, snapshottypes.NewSnapshotOptions(2, 2)))
+			baseapp.SetSnapshot(store, snapshottypes.NewSnapshotOptions(7, 2)))
 		t.Cleanup(func() { _ = a.Close() })
 		return a
 	}
@@ -65,8 +65,11 @@ func TestStateSyncForgets(t *testing.T) {
 		}
 		return res
 	}
-	block(a, 1)
-	hash := block(a, 2).AppHash
+	const at = 7 // the one block behind which a snapshot is taken: nothing writes when the test ends
+	var hash []byte
+	for h := int64(1); h <= at; h++ {
+		hash = block(a, h).AppHash
+	}
 	var list *abci.ResponseListSnapshots
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) { // it is taken behind the block
 		if list, err = a.ListSnapshots(&abci.RequestListSnapshots{}); err != nil {
@@ -106,7 +109,7 @@ func TestStateSyncForgets(t *testing.T) {
 			t.Fatalf("%v %v", res, err)
 		}
 	}
-	for h := int64(3); h < 6; h++ {
+	for h := int64(at + 1); h < 2*at; h++ {
 		want, got := block(a, h), block(b, h)
 		if string(want.AppHash) != string(got.AppHash) {
 			t.Errorf("block %d: app hashes %X and %X", h, want.AppHash, got.AppHash)
