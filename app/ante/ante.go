@@ -57,6 +57,7 @@ func New(o Options) (sdk.AnteHandler, error) {
 		signatures = newSigCache(signatures, o.Account, o.Cache)
 	}
 	return sdk.ChainAnteDecorators(
+		nextBlock{},
 		shapeDecorator{o.Account},          // before all that takes keys and fees for whole
 		sdkante.NewSetUpContextDecorator(), // the gas meter: before all that uses gas
 		remember{},
