@@ -48,6 +48,9 @@ func Start() *cobra.Command {
 			cfg.Log = cmd.ErrOrStderr()
 			cfg.Options = map[string]any{}
 			for name, value := range set {
+				if err := node.CheckSetting(cfg.Home, name); err != nil {
+					return fmt.Errorf("--set %s=%s: %w", name, value, err)
+				}
 				cfg.Options[name] = value
 			}
 			for _, name := range []string{server.FlagMinGasPrices, server.FlagPruning, server.FlagBlockExecutor} {

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/cosmos/cosmos-sdk/client/flags"
+	"github.com/cosmos/cosmos-sdk/server"
 	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
 	pruningtypes "github.com/cosmos/cosmos-sdk/store/v2/pruning/types"
 
@@ -180,7 +181,27 @@ func load(cfg Config) (settings, error) {
 		}
 		v.Set(name, addr)
 	}
+	switch p := v.GetString(server.FlagPruning); p {
+	case pruningtypes.PruningOptionDefault, pruningtypes.PruningOptionNothing, pruningtypes.PruningOptionEverything, pruningtypes.PruningOptionCustom:
+	default:
+		return settings{}, fmt.Errorf("pruning %q is none of default, nothing, everything, custom", p)
+	}
 	return fromViper(v, cfg.Home)
+}
+
+// unwritten are settings that work although the files that this program writes don't name them.
+var unwritten = []string{app.OptionSignatureCache, app.OptionQueryInvariants, server.FlagUnsafeSkipUpgrades, server.FlagBlockExecutor, server.FlagBlockSTMWorkers}
+
+// CheckSetting fails if neither config.toml nor app.toml of home, nor this program, knows a setting of that name.
+func CheckSetting(home, name string) error {
+	v, err := read(home)
+	if err != nil { // Run says what is missing
+		return nil
+	}
+	if v.IsSet(name) || slices.Contains(unwritten, name) {
+		return nil
+	}
+	return fmt.Errorf("there is no setting %q; the names are those of config.toml and app.toml in %s, as in consensus.timeout_commit", name, filepath.Join(home, "config"))
 }
 
 // checkPeer refuses what can't be the address of a node.

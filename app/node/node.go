@@ -153,6 +153,9 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 	if err != nil {
 		return fmt.Errorf("genesis %s: %w", comet.GenesisFile(), err)
 	}
+	if err := sameGenesis(&comet, genesis, dbs.open, logger); err != nil {
+		return err
+	}
 	watch := &watched{Application: server.NewCometABCIWrapper(chain), failed: make(chan error, 1)}
 	tm, err := newComet(ctx, &comet, privval.LoadOrGenFilePV(comet.PrivValidatorKeyFile(), comet.PrivValidatorStateFile()),
 		key, proxy.NewLocalClientCreator(watch), func() (*cmttypes.GenesisDoc, error) { return genesis.ToGenesisDoc() },

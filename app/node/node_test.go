@@ -17,6 +17,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	"github.com/akash-supercloud/akash/app"
 	"github.com/akash-supercloud/akash/app/genesis"
 	"github.com/akash-supercloud/akash/app/node"
 )
@@ -257,10 +258,11 @@ func TestNoValidator(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := home + "/config/genesis.json"
-	text, err := os.ReadFile(path)
+	good, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	text := good
 	var doc map[string]any
 	if err := json.Unmarshal(text, &doc); err != nil {
 		t.Fatal(err)
@@ -275,6 +277,46 @@ func TestNoValidator(t *testing.T) {
 	err = node.Run(context.Background(), node.Config{Home: home, RPCAddr: "127.0.0.1:0", GRPCAddr: "127.0.0.1:0", RESTAddr: "127.0.0.1:0", P2PAddr: "127.0.0.1:0"})
 	if err == nil || !strings.Contains(err.Error(), "has no validator") || !strings.Contains(err.Error(), "gentx") {
 		t.Errorf("a genesis without validator: %v", err)
+	}
+
+	// What it had begun with is forgotten for a better one, as long as there is no block.
+	write(t, path, string(good))
+	at, stop := start(t, home)
+	await(t, at, 2)
+	stop()
+	write(t, path, strings.Replace(string(good), `"genesis_time"`, ` "genesis_time"`, 1)) // other bytes, the same genesis
+	at, stop = start(t, home)
+	await(t, at, 3)
+	stop()
+	if err := json.Unmarshal(good, &doc); err != nil {
+		t.Fatal(err)
+	}
+	doc["genesis_time"] = "2026-01-01T00:00:00Z"
+	if text, err = json.Marshal(doc); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, string(text))
+	refused(t, home, "isn't the one", "akash comet reset")
+}
+
+// TestSettings: names that nobody knows are refused, not ignored.
+func TestSettings(t *testing.T) {
+	home := t.TempDir()
+	if err := node.Init(home, node.GenesisConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, known := range map[string]bool{
+		"consensus.timeout_commit": true, "halt-height": true, "state-sync.snapshot-interval": true, "rpc.pprof_laddr": true, app.OptionSignatureCache: true,
+		"instrumentation.prometheus_listen_addr": true, "consensus.peer_gossip_sleep_duration": true, "p2p.allow_duplicate_ip": true,
+		"consensus.timeout_comit": false, "nosuch.key": false, "haltheight": false,
+	} {
+		if err := node.CheckSetting(home, name); (err == nil) != known {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	err := node.Run(context.Background(), node.Config{Home: home, Options: map[string]any{"pruning": "wurst"}})
+	if err == nil || !strings.Contains(err.Error(), `pruning "wurst" is none of`) {
+		t.Errorf("pruning: %v", err)
 	}
 }
 

@@ -52,10 +52,12 @@ func stateSync(ctx context.Context, comet *cmtcfg.Config, servers []string, logg
 	for i, s := range servers {
 		urls[i] = rpcURL(s)
 	}
+	// Whoever signed the trusted block must still have stake to lose.
+	trust := max(doc.Consensus.Params.Evidence.MaxAgeDuration*2/3, leastTrust)
 	height := int64(0)
 	var trusted *cmttypes.SignedHeader
 	for i, url := range urls {
-		c, err := askAt(ctx, url, doc.ChainID, &height)
+		c, err := askAt(ctx, url, doc.ChainID, trust, &height)
 		if err != nil {
 			return fmt.Errorf("state sync from %s: %w", servers[i], err)
 		}
@@ -70,8 +72,7 @@ func stateSync(ctx context.Context, comet *cmtcfg.Config, servers []string, logg
 	s := *comet.StateSync
 	s.Enable, s.RPCServers, s.TrustHeight, s.TrustHash = true, urls, height, trusted.Commit.BlockID.Hash.String()
 	s.DiscoveryTime = min(s.DiscoveryTime, 5*time.Second)
-	// Whoever signed the trusted block must still have stake to lose.
-	s.TrustPeriod = max(doc.Consensus.Params.Evidence.MaxAgeDuration*2/3, leastTrust)
+	s.TrustPeriod = trust
 	comet.StateSync = &s
 	logger.Info("state sync: all servers have the same block; compare its hash with somebody you trust", "height", height, "hash", s.TrustHash)
 	return s.ValidateBasic()
@@ -99,8 +100,9 @@ func rpcURL(s string) string {
 	return strings.TrimSuffix(s, "/")
 }
 
-// askAt asks the server at url for the header at *height, which it chooses if it is 0.
-func askAt(ctx context.Context, url, chainID string, height *int64) (*cmttypes.SignedHeader, error) {
+// askAt asks the server at url for the header at *height, which it chooses if it is 0: so old that snapshots lie above it, but
+// not older than half of what it can be trusted for.
+func askAt(ctx context.Context, url, chainID string, trust time.Duration, height *int64) (*cmttypes.SignedHeader, error) {
 	ctx, cancel := context.WithTimeout(ctx, askServer)
 	defer cancel()
 	c, err := rpchttp.NewWithClient(url, "/websocket", &http.Client{Timeout: askServer})
@@ -118,7 +120,22 @@ func askAt(ctx context.Context, url, chainID string, height *int64) (*cmttypes.S
 		if status.SyncInfo.CatchingUp {
 			return nil, errors.New("it still catches up itself; name another server")
 		}
-		*height = max(status.SyncInfo.LatestBlockHeight-trustBehind, status.SyncInfo.EarliestBlockHeight, 1)
+		latest := status.SyncInfo.LatestBlockHeight
+		for h := max(latest-trustBehind, status.SyncInfo.EarliestBlockHeight, 1); ; h += (latest - h + 1) / 2 {
+			res, err := c.Commit(ctx, &h)
+			if err != nil {
+				return nil, fmt.Errorf("it doesn't have block %d: %w", h, err)
+			}
+			age := time.Since(res.Header.Time)
+			if age < trust/2 || h >= latest && age < trust {
+				*height = h
+				break
+			}
+			if h >= latest {
+				return nil, fmt.Errorf("its newest block is %s old, which is too old to be trusted (%s): the chain stands still or the server is behind; start without --state-sync to take all blocks",
+					age.Round(time.Second), trust)
+			}
+		}
 	}
 	res, err := c.Commit(ctx, height)
 	if err != nil {
