@@ -73,6 +73,8 @@ func (a *app) nodeText(s nodeStatus, now time.Time) string {
 	state := a.style.good.Render("up to date")
 	age := now.Sub(s.Time).Round(time.Second)
 	switch {
+	case s.Height == 0 && !s.CatchingUp:
+		state = a.style.bad.Render("no block yet") // its time is year 1 or 1970
 	case s.CatchingUp:
 		state = a.style.bad.Render("catching up")
 	case age > time.Minute:

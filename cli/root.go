@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -75,7 +77,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetErr(errOut)
 	// SDK commands keep their context behind a pointer here.
 	ctx = context.WithValue(ctx, sdkclient.ClientContextKey, &sdkclient.Context{})
-	err := root.ExecuteContext(ctx)
+	err := a.execute(ctx, root)
 	if err == nil {
 		return 0
 	}
@@ -90,6 +92,33 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	}
 	fmt.Fprintln(errOut, a.style.bad.Render("Error:"), explain(err))
 	return 1
+}
+
+// execute runs the command; one that panics, whoever's code it is, has failed like any other. The stack is for those
+// who ask for it: by --log-level debug or AKASH_LOG_LEVEL=debug.
+func (a *app) execute(ctx context.Context, root *cobra.Command) (err error) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		if a.debug() {
+			fmt.Fprintf(a.err, "%v\n%s", r, debug.Stack())
+		}
+		what, _, _ := strings.Cut(fmt.Sprint(r), "\n")
+		err = fmt.Errorf("this command has a fault of its own: %s; please report it, with what %sLOG_LEVEL=debug adds", what, EnvPrefix)
+	}()
+	return root.ExecuteContext(ctx)
+}
+
+// debug reports whether the program is to say how it came to fail.
+func (a *app) debug() bool {
+	for i, arg := range a.args {
+		if arg == "--log-level=debug" || arg == "--log-level" && i+1 < len(a.args) && a.args[i+1] == "debug" {
+			return true
+		}
+	}
+	return os.Getenv(EnvPrefix+"LOG_LEVEL") == "debug"
 }
 
 // longOutput writes -o as --output before the SDK's commands, which have the long one alone.
@@ -107,6 +136,9 @@ func longOutput(args []string) []string {
 type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// position is where in the source an error of the SDK was made; it says nothing to a user.
+var position = regexp.MustCompile(`[ \t]*\[[^\[\]\s]+\.go:[0-9]+\]`)
 
 // explain makes one sentence of an error.
 func explain(err error) string {
@@ -138,6 +170,7 @@ func explain(err error) string {
 	case strings.HasPrefix(text, "post failed: ") && strings.Contains(text, "connection refused"):
 		return "no chain answers: " + text[strings.LastIndex(text, "dial "):] + "; start one with `akash up` or name one with --node"
 	}
+	text = position.ReplaceAllString(text, "")
 	return strings.TrimSpace(strings.TrimPrefix(text, manifest.ErrCrossValidation.Error()+": "))
 }
 

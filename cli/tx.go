@@ -579,7 +579,15 @@ func txProviderCmd(a *app) *cobra.Command {
 			},
 		}
 	}
-	return parent("provider", "Register as a provider",
+	remove := &cobra.Command{
+		Use: "delete", Short: "Take back one's registration as a provider, once it has no leases", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.send(cmd.Context(), func(_ context.Context, owner string) ([]sdk.Msg, error) {
+				return []sdk.Msg{&providerv1beta4.MsgDeleteProvider{Owner: owner}}, nil
+			})
+		},
+	}
+	return parent("provider", "Register as a provider", remove,
 		cmd("create", "Register as a provider", func(owner string, p providerFile, attrs []attributesv1.Attribute) sdk.Msg {
 			return &providerv1beta4.MsgCreateProvider{Owner: owner, HostURI: p.Host, Attributes: attrs, Info: providerv1beta4.Info{EMail: p.Info.Email, Website: p.Info.Website}}
 		}),

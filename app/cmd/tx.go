@@ -1,6 +1,7 @@
 package appcmd
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,8 +54,22 @@ func Tx() *cobra.Command {
 		authcli.GetValidateSignaturesCommand(), authcli.GetBroadcastCommand(), authcli.GetEncodeCommand(), authcli.GetDecodeCommand(),
 		authcli.GetSimulateCmd())
 	chain.BasicManager().AddTxCommands(cmd)
-	walk(cmd, func(c *cobra.Command) { defaults(c.Flags()); ownWords(c) })
+	walk(cmd, func(c *cobra.Command) { defaults(c.Flags()); ownWords(c); fourForIBC(c) })
 	return withHome(cmd)
+}
+
+// fourForIBC checks the arguments of ibc-go's transfer, which says that it takes two and then reads the fourth.
+func fourForIBC(cmd *cobra.Command) {
+	if cmd.Name() != "transfer" || !cmd.HasParent() || cmd.Parent().Name() != "ibc-transfer" {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) != 4 {
+			return fmt.Errorf("%d arguments instead of 4: name the port, the channel, the receiver and the coins, as in `%s transfer channel-0 cosmos1… 5uakt`",
+				len(args), cmd.CommandPath())
+		}
+		return nil
+	}
 }
 
 // TxFlags gives cmd the usual flags of a transaction, with this chain's defaults.
