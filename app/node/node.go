@@ -7,6 +7,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -33,6 +35,7 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 
 	"cosmossdk.io/log/v2"
 
@@ -40,6 +43,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/server"
 	"github.com/cosmos/cosmos-sdk/server/api"
 	cmtlog "github.com/cosmos/cosmos-sdk/server/log"
+	grpctypes "github.com/cosmos/cosmos-sdk/types/grpc"
 	"github.com/cosmos/cosmos-sdk/x/auth/types"
 	genutiltypes "github.com/cosmos/cosmos-sdk/x/genutil/types"
 
@@ -214,7 +218,7 @@ func run(ctx context.Context, s settings, logger log.Logger, ready func(Addresse
 	rest := api.New(c, logger.With("module", "api-server"), grpcServer)
 	chain.RegisterAPIRoutes(rest, s.sdk.API)
 	restServer := &http.Server{
-		Handler:           restHandler(rest, grpcServer, s.sdk.API.EnableUnsafeCORS, int64(s.sdk.API.RPCMaxBodyBytes)),
+		Handler:           restHandler(rest, grpcServer, s.sdk.API.EnableUnsafeCORS, int64(s.sdk.API.RPCMaxBodyBytes), chain.LastBlockHeight),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 1 << 16,
 	}
@@ -369,7 +373,7 @@ func lockHome(home string) (unlock func(), err error) {
 }
 
 // restHandler answers gRPC-Web and, for all else, the modules' REST routes.
-func restHandler(rest *api.Server, g *grpc.Server, cors bool, maxBody int64) http.Handler {
+func restHandler(rest *api.Server, g *grpc.Server, cors bool, maxBody int64, latest func() int64) http.Handler {
 	var options []grpcweb.Option
 	if cors {
 		options = append(options, grpcweb.WithOriginFunc(func(string) bool { return true }))
@@ -391,13 +395,33 @@ func restHandler(rest *api.Server, g *grpc.Server, cors bool, maxBody int64) htt
 		if err == nil {
 			err = app.CheckDigits(body)
 		}
+		if asked := r.Header.Get(grpctypes.GRPCBlockHeightHeader); asked == "" {
+			r.Header.Del(grpctypes.GRPCBlockHeightHeader)
+		} else if err == nil {
+			err = checkHeight(asked, latest)
+		}
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+			text, _ := json.Marshal(map[string]any{"code": codes.InvalidArgument, "message": err.Error(), "details": []any{}})
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write(text)
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		rests.ServeHTTP(w, r)
 	})
+}
+
+// checkHeight refuses a height to be asked at that isn't one, which the SDK would answer as a fault of its own.
+func checkHeight(header string, latest func() int64) error {
+	h, err := strconv.ParseInt(header, 10, 64)
+	if err != nil || h < 0 {
+		return fmt.Errorf("%s: %q is no height; use 0 for the latest block, or a block's number", grpctypes.GRPCBlockHeightHeader, header)
+	}
+	if n := latest(); h > n {
+		return fmt.Errorf("%s: there is no block %d yet; the latest is %d", grpctypes.GRPCBlockHeightHeader, h, n)
+	}
+	return nil
 }
 
 func stopGRPC(s *grpc.Server) {

@@ -164,6 +164,23 @@ func TestNode(t *testing.T) {
 		t.Errorf("denoms: %+v", meta)
 	}
 
+	for header, want := range map[string]int{"": 200, "0": 200, "2": 200, "-1": 400, "abc": 400, "99999999": 400} {
+		req, err := http.NewRequest(http.MethodGet, "http://"+at.REST+"/akash/deployment/v1beta4/params", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("x-cosmos-block-height", header)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said struct{ Message string }
+		if err := json.NewDecoder(res.Body).Decode(&said); err != nil || res.StatusCode != want || (want == 400) != strings.Contains(said.Message, "x-cosmos-block-height") {
+			t.Errorf("height %q: %d %q, %v", header, res.StatusCode, said.Message, err)
+		}
+		res.Body.Close()
+	}
+
 	before, _ := height(t, at)
 	stop()
 	at, stop = start(t, home)
