@@ -100,14 +100,20 @@ func moneyOf(account escrowtypes.Account, leases []marketv1beta5.QueryLeaseRespo
 			}
 		}
 	}
-	if m.Blocks >= 0 {
-		const most = 100 * 365 * 24 * time.Hour
-		m.TimeLeft = most
-		if blockTime > 0 && m.Blocks < int64(most/blockTime) {
-			m.TimeLeft = time.Duration(m.Blocks) * blockTime
-		}
-	}
+	m.TimeLeft = timeOf(m.Blocks, blockTime)
 	return m
+}
+
+// timeOf is how long so many blocks take, at most a hundred years; 0 for less than none.
+func timeOf(blocks int64, blockTime time.Duration) time.Duration {
+	const most = 100 * 365 * 24 * time.Hour
+	switch {
+	case blocks < 0:
+		return 0
+	case blockTime > 0 && blocks < int64(most/blockTime):
+		return time.Duration(blocks) * blockTime
+	}
+	return most
 }
 
 func coinsText(list sdk.DecCoins) string {

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"time"
 
+	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkquery "github.com/cosmos/cosmos-sdk/types/query"
 	gogoproto "github.com/cosmos/gogoproto/proto"
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	auditv1 "github.com/akash-supercloud/akash/api/akash/audit/v1"
 	certv1 "github.com/akash-supercloud/akash/api/akash/cert/v1"
@@ -223,6 +226,23 @@ func queryInvariantsCmd(a *app) *cobra.Command {
 		})
 }
 
+// fundingOf asks the chain what a deployment's account holds, which knows what it owes to the last fraction.
+func fundingOf(ctx context.Context, q tradev1.QueryClient, id deploymentv1.DeploymentID, blockTime time.Duration) (money, error) {
+	res, err := q.Funding(ctx, &tradev1.QueryFundingRequest{Owner: id.Owner, Dseq: id.DSeq})
+	if err != nil {
+		return money{}, err
+	}
+	m := money{Blocks: max(res.BlocksLeft, -1)}
+	if res.Balance.IsValid() && res.Balance.IsPositive() {
+		m.Balance = sdk.NewDecCoins(sdk.NewDecCoinFromCoin(res.Balance))
+	}
+	if !res.Spent.Amount.IsNil() && res.Spent.IsValid() && res.Spent.IsPositive() {
+		m.Rate = sdk.NewDecCoins(res.Spent)
+	}
+	m.TimeLeft = timeOf(m.Blocks, blockTime)
+	return m, nil
+}
+
 func queryEscrowCmd(a *app) *cobra.Command {
 	var al, pl filters
 	var xa, xp string
@@ -239,19 +259,24 @@ func queryEscrowCmd(a *app) *cobra.Command {
 				return err
 			}
 			id := deploymentv1.DeploymentID{Owner: b.owner, DSeq: b.dseq}
-			d, err := c.Deployment(ctx, id)
-			if err != nil {
-				return err
-			}
-			leases, err := c.Leases(ctx, id.Owner, id.DSeq, "")
-			if err != nil {
-				return err
-			}
 			height, blockTime, err := c.Pace(ctx)
 			if err != nil {
 				return err
 			}
-			m := moneyOf(d.EscrowAccount, leases, height, blockTime)
+			m, err := fundingOf(ctx, tradev1.NewQueryClient(c.Conn()), id, blockTime)
+			if code := status.Code(err); code == codes.Unimplemented || code == codes.NotFound { // a node of today's Akash; no such deployment
+				d, err := c.Deployment(ctx, id)
+				if err != nil {
+					return err
+				}
+				leases, err := c.Leases(ctx, id.Owner, id.DSeq, "")
+				if err != nil {
+					return err
+				}
+				m = moneyOf(d.EscrowAccount, leases, height, blockTime)
+			} else if err != nil {
+				return err
+			}
 			out := map[string]any{"balance_remaining": m.Balance.String(), "rate": m.Rate.String(), "blocks_remaining": nil, "estimated_seconds_remaining": nil}
 			if m.Blocks >= 0 {
 				out["blocks_remaining"], out["estimated_seconds_remaining"] = m.Blocks, int64(m.TimeLeft.Seconds())
