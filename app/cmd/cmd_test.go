@@ -116,7 +116,20 @@ func TestNetworkByCommands(t *testing.T) {
 	}
 	in("genesis", "add-account", addr["val"], "2000000000uakt,5000uact")
 	in("genesis", "gentx", "val", "1000000000uakt", "--keyring-backend", "test", "--chain-id", "cmd-1")
-	in("genesis", "collect")
+	if out, want := in("genesis", "collect"), "chain: cmd-1\nvalidators: 1\naccounts: 1\nfile: "+home+"/config/genesis.json\n"; out != want {
+		t.Errorf("collect says %q, want %q", out, want)
+	}
+	var whole struct {
+		ChainID  string `json:"chain_id"`
+		AppState struct {
+			Genutil struct {
+				Gentxs []json.RawMessage `json:"gen_txs"`
+			} `json:"genutil"`
+		} `json:"app_state"`
+	}
+	if out := in("genesis", "collect", "--output", "json"); json.Unmarshal([]byte(out), &whole) != nil || whole.ChainID != "cmd-1" || len(whole.AppState.Genutil.Gentxs) != 1 {
+		t.Errorf("collect as JSON: %.300s", out)
+	}
 	in("genesis", "validate")
 
 	ctx, cancel := context.WithCancel(context.Background())

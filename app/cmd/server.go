@@ -1,6 +1,7 @@
 package appcmd
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,8 +20,10 @@ import (
 	"github.com/cosmos/cosmos-sdk/client/pruning"
 	"github.com/cosmos/cosmos-sdk/client/snapshot"
 	"github.com/cosmos/cosmos-sdk/server"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 	"github.com/cosmos/cosmos-sdk/x/genutil"
 	genutilcli "github.com/cosmos/cosmos-sdk/x/genutil/client/cli"
+	genutiltypes "github.com/cosmos/cosmos-sdk/x/genutil/types"
 
 	"github.com/akash-supercloud/akash/app"
 	"github.com/akash-supercloud/akash/app/genesis"
@@ -110,8 +113,8 @@ func Genesis() *cobra.Command {
 			sub.Use, sub.Aliases = "add-accounts [/file/path.json]", append(sub.Aliases, "bulk-add-genesis-account")
 		case "collect-gentxs":
 			sub.Use, sub.Aliases = "collect", append(sub.Aliases, "collect-gentxs")
-			collect := sub.RunE
-			sub.RunE = func(cmd *cobra.Command, args []string) error {
+			sub.Short = "take the validators' transactions into the genesis"
+			sub.RunE = func(cmd *cobra.Command, _ []string) error {
 				file := server.GetServerContextFromCmd(cmd).Config.GenesisFile()
 				doc, err := genesis.Read(file)
 				if err != nil {
@@ -127,7 +130,10 @@ func Genesis() *cobra.Command {
 				if err := genesis.CheckGentxs(doc, dir); err != nil {
 					return err
 				}
-				return collect(cmd, args)
+				if err := collectGentxs(cmd, chain, dir); err != nil {
+					return err
+				}
+				return printCollected(cmd, file)
 			}
 		case "validate":
 			continue // ours says all that is wrong
@@ -137,6 +143,61 @@ func Genesis() *cobra.Command {
 	cmd.AddCommand(genesisInit(chain), genesisValidate(), genesisComplete(chain), genesisRegistry())
 	walk(cmd, ownWords)
 	return withHome(cmd)
+}
+
+// collectGentxs does what the SDK's collect-gentxs does, but doesn't print the genesis.
+func collectGentxs(cmd *cobra.Command, chain *app.App, dir string) error {
+	enc, config := chain.Encoding, server.GetServerContextFromCmd(cmd).Config
+	config.SetRoot(homeOf(cmd))
+	nodeID, key, err := genutil.InitializeNodeValidatorFiles(config)
+	if err != nil {
+		return fmt.Errorf("the node's keys: %w", err)
+	}
+	doc, err := genesis.Read(config.GenesisFile())
+	if err != nil {
+		return err
+	}
+	module, ok := chain.BasicManager()[genutiltypes.ModuleName].(genutil.AppModuleBasic)
+	if !ok {
+		return errors.New("the chain has no genesis transactions")
+	}
+	_, err = genutil.GenAppStateFromConfig(enc.Codec, enc.TxConfig, config, genutiltypes.NewInitConfig(doc.ChainID, dir, nodeID, key), doc,
+		banktypes.GenesisBalancesIterator{}, module.GenTxValidator, enc.TxConfig.SigningContext().ValidatorAddressCodec())
+	return err
+}
+
+// printCollected says in a few words what is in a genesis, or with --output json prints all of it.
+func printCollected(cmd *cobra.Command, file string) error {
+	if f := cmd.Flags().Lookup(flags.FlagOutput); f != nil && f.Value.String() == "json" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		var line bytes.Buffer
+		if err := json.Compact(&line, text); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), line.String())
+		return err
+	}
+	doc, err := genesis.Read(file)
+	if err != nil {
+		return err
+	}
+	var state struct {
+		Auth struct {
+			Accounts []json.RawMessage `json:"accounts"`
+		} `json:"auth"`
+		Genutil struct {
+			Gentxs []json.RawMessage `json:"gen_txs"`
+		} `json:"genutil"`
+	}
+	if err := json.Unmarshal(doc.AppState, &state); err != nil {
+		return fmt.Errorf("app_state of %s: %w", file, err)
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "chain: %s\nvalidators: %d\naccounts: %d\nfile: %s\n",
+		doc.ChainID, len(state.Genutil.Gentxs), len(state.Auth.Accounts), file)
+	return err
 }
 
 // genesisFile is the file that a command is about: the first argument, else the home's.
