@@ -76,7 +76,7 @@ func providerPriceCmd(a *app) *cobra.Command {
 			var out []quoted
 			for _, g := range doc.Groups() {
 				most := pricing.Max(g)
-				one := quoted{Group: g.Name, Most: decimal(most.Amount) + most.Denom, Lines: []quotedLine{}}
+				one := quoted{Group: g.Name, Most: pricing.Text(most.Amount) + most.Denom, Lines: []quotedLine{}}
 				q, err := engine.Quote(cmd.Context(), pricing.Request{Owner: owner, Spec: g, BlockTime: blockTime, Idle: free})
 				if errors.Is(err, pricing.ErrNoPrice) {
 					one.Problem = err.Error()
@@ -85,9 +85,9 @@ func providerPriceCmd(a *app) *cobra.Command {
 				} else if err != nil {
 					return err
 				}
-				one.Price, one.Monthly, one.Currency = decimal(q.Price.Amount)+q.Price.Denom, decimal(q.Monthly), q.Currency
+				one.Price, one.Monthly, one.Currency = pricing.Text(q.Price.Amount)+q.Price.Denom, pricing.Text(q.Monthly), q.Currency
 				for _, l := range q.Lines {
-					one.Lines = append(one.Lines, quotedLine{l.What, decimal(l.Quantity), decimal(l.Each), decimal(l.Sum)})
+					one.Lines = append(one.Lines, quotedLine{l.What, pricing.Text(l.Quantity), pricing.Text(l.Each), pricing.Text(l.Sum)})
 				}
 				if q.Price.Amount.GT(most.Amount) {
 					one.Problem = fmt.Sprintf("the SDL pays at most %s a block, so the provider wouldn't bid", one.Most)
@@ -126,13 +126,4 @@ func quotesText(list []quoted, explain bool, blockTime time.Duration) string {
 		}
 	}
 	return b.String()
-}
-
-// decimal prints a number without zeros at its end.
-func decimal(d math.LegacyDec) string {
-	s := d.String()
-	if strings.Contains(s, ".") {
-		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	}
-	return s
 }

@@ -6,7 +6,6 @@ import (
 
 	cmtcfg "github.com/cometbft/cometbft/config"
 	cmtjson "github.com/cometbft/cometbft/libs/json"
-	"github.com/cometbft/cometbft/store"
 	cmttypes "github.com/cometbft/cometbft/types"
 
 	"cosmossdk.io/log/v2"
@@ -47,13 +46,9 @@ func sameGenesis(comet *cmtcfg.Config, genesis *genutiltypes.AppGenesis, open cm
 	if again, err := cmtjson.Marshal(old); err == nil && bytes.Equal(again, now) {
 		return nil
 	}
-	blocks, err := open(&cmtcfg.DBContext{ID: "blockstore", Config: comet})
+	height, err := blockHeight(comet)
 	if err != nil {
 		return startError(err, comet)
-	}
-	height := store.LoadBlockStoreState(blocks).Height
-	if err := blocks.Close(); err != nil {
-		return err
 	}
 	if height > 0 {
 		return fmt.Errorf("genesis %s isn't the one that this node's %d blocks began with; put that one back, or, for another network, empty the data with `akash comet reset`",

@@ -14,7 +14,6 @@ import (
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	"github.com/cometbft/cometbft/libs/tempfile"
 	"github.com/cometbft/cometbft/privval"
-	"github.com/cometbft/cometbft/store"
 
 	"cosmossdk.io/log/v2"
 )
@@ -74,14 +73,11 @@ func SignAfter(home string, height int64) error {
 	if s, err := readSigned(path); err == nil {
 		least = max(least, s.Height)
 	}
-	if _, err := os.Stat(filepath.Join(comet.DBDir(), "blockstore.db")); err == nil {
-		db, err := cmtcfg.DefaultDBProvider(&cmtcfg.DBContext{ID: "blockstore", Config: comet})
-		if err != nil {
-			return fmt.Errorf("the blocks in %s can't be read: %w", comet.DBDir(), err)
-		}
-		least = max(least, store.LoadBlockStoreState(db).Height+1) // the vote on the next one may be out
-		_ = db.Close()
+	newest, err := blockHeight(comet)
+	if err != nil {
+		return err
 	}
+	least = max(least, newest+1) // the vote on the next one may be out
 	if height < least {
 		return fmt.Errorf("the validator may have signed block %d; name that height or a greater one, which the network has not reached yet", least)
 	}

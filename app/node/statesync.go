@@ -36,11 +36,11 @@ func stateSync(ctx context.Context, comet *cmtcfg.Config, servers []string, logg
 	if len(servers) < 2 {
 		return fmt.Errorf("--state-sync names %d RPC server; name two or more, of different operators, as in http://a:26657,http://b:26657: one could lie", len(servers))
 	}
-	blocks, err := hasBlocks(comet)
+	height, err := blockHeight(comet)
 	if err != nil {
 		return err
 	}
-	if blocks {
+	if height > 0 {
 		logger.Info("this node has blocks already: it goes on from there, without state sync", "home", comet.RootDir)
 		return nil
 	}
@@ -54,7 +54,6 @@ func stateSync(ctx context.Context, comet *cmtcfg.Config, servers []string, logg
 	}
 	// Whoever signed the trusted block must still have stake to lose.
 	trust := max(doc.Consensus.Params.Evidence.MaxAgeDuration*2/3, leastTrust)
-	height := int64(0)
 	var trusted *cmttypes.SignedHeader
 	for i, url := range urls {
 		c, err := askAt(ctx, url, doc.ChainID, trust, &height)
@@ -78,18 +77,18 @@ func stateSync(ctx context.Context, comet *cmtcfg.Config, servers []string, logg
 	return s.ValidateBasic()
 }
 
-// hasBlocks tells whether a stopped node has blocks.
-func hasBlocks(comet *cmtcfg.Config) (bool, error) {
+// blockHeight is the newest block that a node that doesn't run has; 0: none.
+func blockHeight(comet *cmtcfg.Config) (int64, error) {
 	path := filepath.Join(comet.DBDir(), "blockstore.db")
 	if _, err := os.Stat(path); err != nil {
-		return false, nil
+		return 0, nil
 	}
 	db, err := cmtcfg.DefaultDBProvider(&cmtcfg.DBContext{ID: "blockstore", Config: comet})
 	if err != nil {
-		return false, fmt.Errorf("the blocks in %s can't be read: %w", path, err)
+		return 0, fmt.Errorf("the blocks in %s can't be read: %w", path, err)
 	}
 	defer db.Close()
-	return store.LoadBlockStoreState(db).Height > 0, nil
+	return store.LoadBlockStoreState(db).Height, nil
 }
 
 func rpcURL(s string) string {

@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -650,10 +649,8 @@ func (e *Engine) screen(ctx context.Context, owner string, spec deploymentv1beta
 	return s, nil
 }
 
-// short prints an amount without the zeros that fill it up to 18 decimals.
-func short(c sdk.DecCoin) string {
-	return strings.TrimRight(strings.TrimRight(c.Amount.String(), "0"), ".") + c.Denom
-}
+// short prints an amount without zeros at its end.
+func short(c sdk.DecCoin) string { return pricing.Text(c.Amount) + c.Denom }
 
 // facts are the provider's own record, its audits and the market's params, not older than a minute.
 func (e *Engine) facts(ctx context.Context) (providerv1beta4.Provider, []auditv1.AuditedProvider, marketv1beta5.Params, error) {

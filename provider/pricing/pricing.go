@@ -231,10 +231,14 @@ func offered(res resources.Resources, offer []marketv1beta5.ResourceOffer) resou
 	return res
 }
 
-// trim prints a number to two decimals, without zeros at its end.
+// trim prints a number to two decimals.
 func trim(d math.LegacyDec) string {
-	s := d.MulInt64(100).RoundInt().ToLegacyDec().QuoInt64(100).String()
-	return strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	return Text(d.MulInt64(100).RoundInt().ToLegacyDec().QuoInt64(100))
+}
+
+// Text prints a number without the zeros that fill it up to 18 decimals.
+func Text(d math.LegacyDec) string {
+	return strings.TrimRight(strings.TrimRight(d.String(), "0"), ".")
 }
 
 // rate is the worth of a million units of denom in the currency.
